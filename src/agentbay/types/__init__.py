@@ -1,0 +1,1 @@
+"""Results and options: values without behaviour, shared by both colours."""

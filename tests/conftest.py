@@ -1,0 +1,58 @@
+"""What every test run needs: a fresh sync colour before the first test is collected, and a way to try a snippet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tools import sync
+
+# Runs its standard input as a module would be run; a page may await outside a function, as a notebook does.
+RUNNER = """
+import ast, asyncio, inspect, sys
+code = compile(sys.stdin.read(), sys.argv[1], "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+result = eval(code, {"__name__": "__main__"})
+if inspect.iscoroutine(result):
+    asyncio.run(result)
+"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Brings `tests/_sync`, and in a checkout the sync package, up to date with what people wrote."""
+    if hasattr(config, "workerinput"):  # one of several processes of a run, whose first one has done it
+        return
+    try:
+        sync.generate(strict=False)
+    except sync.SyncError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[dict[str, str]]:
+    """One runtime for all pages that leave the endpoint to the environment, as the variables that lead to it."""
+    command = [sys.executable, "-m", "agentbay_local", "serve", "--quiet", "--parent", str(os.getpid())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().strip() for _ in range(2)]
+        yield dict(line.split("=", 1) for line in lines)
+        process.terminate()
+
+
+@pytest.fixture
+def run_snippet(tmp_path: Path, served: dict[str, str]) -> Callable[[str, str], None]:
+    """Runs one snippet of a page as a program of its own, in an empty folder and against a local runtime."""
+
+    def run(text: str, label: str) -> None:
+        command = [sys.executable, "-W", "error", "-c", RUNNER, label]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AGENTBAY_")} | served
+        done = subprocess.run(
+            command, input=text, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=50, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    return run
