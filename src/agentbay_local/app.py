@@ -1,0 +1,133 @@
+"""The runtime as a whole: a socket, an engine, the service, and its doors (aiohttp)."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from agentbay_local.answers import in_service_form
+from agentbay_local.doors import Doors
+from agentbay_local.guard import Guard
+from agentbay_local.links import LinkDoors
+from agentbay_local.sandbox.contract import Engine
+from agentbay_local.sandbox.engine import default_engine
+from agentbay_local.service.core import Service
+from agentbay_local.service.timekeeping import keep_time
+from agentbay_local.settings import Settings
+from agentbay_local.store import kept_key, new_key
+from agentbay_local.undo import closing_on_failure
+
+__all__ = ["CannotServe", "Runtime"]
+
+# Clients keep connections; one that the server closes just as a request arrives costs them a failed call.
+_KEEP_ALIVE = 3600.0
+_LAST_WORDS = 2.0
+_BACKLOG = 1024
+_ANY = {"0.0.0.0", "::"}
+
+
+class CannotServe(Exception):
+    """The server cannot start; the message is for users."""
+
+
+class Runtime:
+    """One running server; a context manager. `endpoint` and `keys` are what clients need.
+
+    Raises:
+        CannotServe: the address is taken or not there, or the data folder cannot be used.
+        CannotIsolate: this machine cannot run sandboxes.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
+        self._settings = settings
+        self.keys = settings.keys or (_key(settings.data),)
+        self._socket = _bound(settings.host, settings.port)
+        self._engine = engine or default_engine(settings.limits, warm=settings.warm)
+        self.endpoint = settings.url.rstrip("/") or _endpoint(settings.host, self.port)
+        self.service = Service(self._engine, settings, self.endpoint, self.keys)
+        self._runner = web.AppRunner(
+            self._app(), access_log=None, keepalive_timeout=_KEEP_ALIVE, shutdown_timeout=_LAST_WORDS
+        )
+        self._clock: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    def _app(self) -> web.Application:
+        app = web.Application(client_max_size=self._settings.body_limit, middlewares=[in_service_form, self._guard()])
+        for doors in (Doors(self.service), LinkDoors(self.service)):
+            app.add_routes(doors.routes())
+        return app
+
+    def _guard(self) -> Middleware:
+        host = self._settings.host
+        names = frozenset({host.lower(), urlsplit(self.endpoint).hostname or ""})
+        return Guard(names, self.port, any_address=host in _ANY).middleware
+
+    async def __aenter__(self) -> Self:
+        """Starts to serve."""
+        async with closing_on_failure(self._stop):
+            await self._engine.start()
+            await self._runner.setup()
+            await web.SockSite(self._runner, self._socket, backlog=_BACKLOG).start()
+            self._clock = asyncio.create_task(keep_time(self.service))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Ends every session, then the server."""
+        await self._stop()
+
+    async def _stop(self) -> None:
+        for site in list(self._runner.sites):
+            await site.stop()
+        if self._clock is not None:
+            self._clock.cancel()
+        await self.service.close()
+        await self._runner.cleanup()
+        self._socket.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Takes the address, before anything costly is begun."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        made = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise CannotServe(f"{host} is not an address of this machine: {error.strerror or error}") from error
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind(address)
+        # Listening now shows at once whether another server has the port.
+        made.listen(_BACKLOG)
+    except OSError as error:
+        made.close()
+        raise CannotServe(_why_not(host, port, error)) from error
+    return made
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is taken: choose another with --port, or leave it out to get a free one"
+    return f"cannot listen on {host} port {port}: {error.strerror}"
+
+
+def _endpoint(host: str, port: int) -> str:
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def _key(folder: Path | None) -> str:
+    if folder is None:
+        return new_key()
+    try:
+        return kept_key(folder)
+    except (OSError, ValueError) as error:
+        raise CannotServe(f"the data folder {folder} cannot be used: {error}") from error

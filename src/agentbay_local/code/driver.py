@@ -1,0 +1,259 @@
+"""Drives one Jupyter kernel from inside the sandbox.
+
+The host writes JSON lines to standard input (`execute`, `interrupt`, `env`, `ping`) and reads JSON lines, one event
+each, from standard output. This file, `child.py`, `run.py` and `node_kernel.py` reach the sandbox as text (`kernel.py`
+says how), so they may import nothing of this project but each other.
+"""
+
+from __future__ import annotations
+
+import collections
+import gc
+import json
+import os
+import signal
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import zmq
+
+from .child import KernelFailed, KernelProcess
+from .run import Run, emit
+
+LATE_LIMIT = 64 << 10  # characters kept from what background work prints between two calls
+GRACE_S = 2.0  # from the first interrupt to the kill
+TICK_MS = 250
+SUSPENDED_S = 1.5  # a longer gap between two ticks means that the whole session was stopped meanwhile
+
+Event = dict[str, Any]
+
+ENV_CODE = {
+    "python": "(lambda e, s: [e.pop(k, None) if v is None else e.__setitem__(k, v) for k, v in s.items()])"
+    "(__import__('os').environ, __import__('json').loads({0!r}))",
+    "javascript": "for (const [k, v] of Object.entries({0})) v === null ? delete process.env[k] : process.env[k] = v",
+}
+
+
+class Driver:
+    """Takes orders from the host, one call at a time, and keeps a kernel alive."""
+
+    def __init__(self, language: str, texts: Mapping[str, str]) -> None:
+        self.language, self.texts = language, texts
+        self.kernel: KernelProcess | None = None
+        self.waiting: collections.deque[Run] = collections.deque()
+        self.run: Run | None = None
+        self.late: list[tuple[str, str]] = []
+        self.late_room = LATE_LIMIT
+        self.input = bytearray()
+        self.last_tick = 0.0
+
+    # -- orders
+
+    def read_orders(self) -> bool:
+        chunk = os.read(0, 1 << 16)
+        *lines, rest = chunk.split(b"\n")
+        for line in lines:
+            self.obey(json.loads(self.input + line))
+            self.input.clear()
+        self.input += rest
+        return bool(chunk)
+
+    def obey(self, order: Event) -> None:
+        getattr(self, f"on_{order['op']}")(order)
+
+    def on_execute(self, order: Event) -> None:
+        self.waiting.append(Run(order["id"], order["code"], order["timeout_s"]))
+
+    def on_ping(self, order: Event) -> None:
+        emit({"id": order["id"], "type": "pong"})
+
+    def on_env(self, order: Event) -> None:
+        for name, value in order["set"].items():
+            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+        if self.kernel:  # a later kernel inherits them
+            code = ENV_CODE[self.language].replace("{0!r}", repr(json.dumps(order["set"])))
+            self.waiting.append(Run(0, code.replace("{0}", json.dumps(order["set"])), GRACE_S, silent=True))
+
+    def on_interrupt(self, order: Event) -> None:
+        if self.run and self.run.identity == order["id"]:
+            self.halt(self.run, "interrupt")
+        for run in [run for run in self.waiting if run.identity == order["id"]]:
+            self.waiting.remove(run)
+            run.failed("KeyboardInterrupt", "interrupted before it began")
+
+    # -- the kernel
+
+    def start(self) -> KernelProcess:
+        if self.kernel is None:
+            self.kernel = KernelProcess(self.language, self.texts)
+        return self.kernel
+
+    def replace(self) -> None:
+        """Stop the kernel, if any is left, and have the next one ready before it is asked for."""
+        if self.kernel:
+            self.kernel.stop()
+        self.kernel = None
+        try:
+            self.start()
+        except KernelFailed:
+            return  # the next call tries again and says why
+
+    def begin_next(self) -> None:
+        if self.run or not self.waiting:
+            return
+        run = self.waiting.popleft()
+        try:
+            kernel = self.start()
+        except KernelFailed as failure:
+            run.failed("KernelFailed", str(failure))
+            return
+        if not run.silent:
+            self.tell_late(run)
+        run.begin(kernel.execute(run.code, silent=run.silent))
+        self.run, self.last_tick = run, time.monotonic()
+
+    def tell_late(self, run: Run) -> None:
+        for name, text in self.late:
+            run.send_text(name, text)
+        self.late, self.late_room = [], LATE_LIMIT
+
+    def halt(self, run: Run, reason: str) -> None:
+        if self.kernel and not run.stopping:
+            run.stopping, run.deadline = reason, time.monotonic() + GRACE_S
+            self.kernel.interrupt()
+
+    def watch_clock(self) -> None:
+        run, now = self.run, time.monotonic()
+        if run is None or self.kernel is None:
+            return
+        if now - self.last_tick > SUSPENDED_S:  # a paused session does not use up its time
+            run.deadline += now - self.last_tick
+        self.last_tick = now
+        if now >= run.deadline:
+            self.give_up(run) if run.stopping else self.halt(run, "timeout")
+        elif run.stopping and not run.nudged and now >= run.deadline - GRACE_S / 2:
+            run.nudged = True  # the first signal can meet code that swallows it
+            self.kernel.interrupt()
+
+    def give_up(self, run: Run) -> None:
+        self.run = None
+        kept = "it did not react to an interrupt, so the kernel was restarted and its variables are gone"
+        run.failed(*self.stopped(run, kept))
+        self.replace()
+
+    def stopped(self, run: Run, state: str) -> tuple[str, str]:
+        if run.stopping == "timeout":
+            return "TimeoutError", f"the code was stopped after its limit of {run.timeout_s:g} s; {state}"
+        return "KeyboardInterrupt", f"the code was interrupted; {state}"
+
+    def on_death(self) -> None:
+        assert self.kernel is not None
+        words = f"the {self.language} kernel {self.kernel.reap()}"
+        self.read_iopub()
+        run, self.run = self.run, None
+        if run:
+            run.failed("KernelDied", f"{words}; its variables are gone and the next call starts with a new kernel")
+        else:
+            self.late.append(("stderr", f"[{words} since the last call; its variables are gone]\n"))
+        self.replace()
+
+    # -- messages
+
+    def read_shell(self) -> None:
+        assert self.kernel is not None
+        for message in self.kernel.messages(self.kernel.shell):
+            if self.run and message["parent_header"].get("msg_id") == self.run.message:
+                self.run.reply = message["content"]
+                self.show_pages(self.run)
+
+    def show_pages(self, run: Run) -> None:
+        """Help that a terminal would page (`name?`) is a result like any other."""
+        for payload in (run.reply or {}).get("payload", []):
+            if payload.get("source") == "page":
+                run.send("result", data=run.rich(payload["data"]), main=False)
+
+    def read_iopub(self) -> None:
+        assert self.kernel is not None
+        for message in self.kernel.messages(self.kernel.iopub):
+            handle = self.HANDLERS.get(message["msg_type"])
+            if handle:
+                handle(self, message["content"], message["parent_header"].get("msg_id"))
+
+    def on_stream(self, content: Event, _parent: str) -> None:
+        if self.run and not self.run.silent:
+            self.run.send_text(content["name"], content["text"])
+        elif self.late_room > 0:
+            self.late.append((content["name"], content["text"][: self.late_room]))
+            self.late_room -= len(content["text"])
+
+    def on_result(self, content: Event, parent: str) -> None:
+        if self.run and parent == self.run.message:
+            self.run.send("result", data=self.run.rich(content["data"]), main=True)
+
+    def on_display(self, content: Event, parent: str) -> None:
+        if self.run and parent == self.run.message:
+            place = content.get("transient", {}).get("display_id")
+            self.run.send("result", data=self.run.rich(content["data"]), main=False, place=place)
+
+    def on_error(self, content: Event, parent: str) -> None:
+        if self.run and parent == self.run.message and not self.run.stopping:
+            self.run.raised(content, "\n".join(content["traceback"]))
+
+    def on_status(self, content: Event, parent: str) -> None:
+        if self.run and parent == self.run.message and content["execution_state"] == "idle":
+            self.run.idle = True
+
+    HANDLERS: ClassVar = {
+        "stream": on_stream, "execute_result": on_result, "display_data": on_display, "update_display_data": on_display,
+        "error": on_error, "status": on_status,
+    }  # fmt: skip
+
+    def end_run(self) -> None:
+        run = self.run
+        if run is None or not run.idle or run.reply is None:
+            return
+        self.run = None
+        if run.stopping:
+            run.failed(*self.stopped(run, "its variables were kept"))
+            return
+        if run.reply["status"] == "error":  # exception groups and wrong magics are told on stderr, without a message
+            run.raised(run.reply, "")
+        run.finish()
+
+    # -- the loop
+
+    def serve(self) -> None:
+        alive = True
+        while alive:
+            self.begin_next()
+            alive = self.step()
+        if self.kernel:
+            self.kernel.stop()
+
+    def step(self) -> bool:
+        """Wait for the next thing to happen and deal with it; False once the host has gone."""
+        poller = zmq.Poller()
+        poller.register(0, zmq.POLLIN)
+        kernel = self.kernel
+        if kernel:
+            for source in (kernel.iopub, kernel.shell, kernel.pidfd):
+                poller.register(source, zmq.POLLIN)
+        ready = dict(poller.poll(TICK_MS if self.run else 0 if self.waiting else None))
+        if kernel and (kernel.iopub in ready or kernel.shell in ready):
+            self.read_iopub()
+            self.read_shell()
+        self.end_run()
+        if kernel and kernel.pidfd in ready:
+            self.on_death()
+        self.watch_clock()
+        return 0 not in ready or self.read_orders()
+
+
+def main(language: str, texts: Mapping[str, str]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # keeps the pages shared after the fork
+    driver = Driver(language, texts)
+    driver.replace()
+    emit({"id": 0, "type": "ready"})
+    driver.serve()

@@ -1,0 +1,271 @@
+"""The host's side of the code interpreter: starts a driver in the sandbox, sends it code, reads what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Protocol
+
+from .results import Outcome
+
+LINE_LIMIT = 128 << 20  # bytes; above any line that an honest driver sends
+READ_SIZE = 1 << 18
+START_LIMIT_S = 60.0
+CLOSE_LIMIT_S = 2.0
+ALIASES = {"py": "python", "python3": "python", "js": "javascript", "node": "javascript", "nodejs": "javascript"}
+DRIVER = ("run.py", "child.py", "driver.py")
+PARTS = {"python": DRIVER, "javascript": ("node_kernel.py", "node_loop.js", *DRIVER)}
+CANNOT_START = (
+    "the code interpreter did not start. It needs ipykernel 7 or newer beside the server: "
+    "pip install 'agentbay-sdk[local]'"
+)
+ENDED = "the code interpreter ended; its variables are gone and the next call starts a new one"
+# Makes modules of the texts that follow on the command line, in a package of their own, and starts the last one.
+BOOT = """
+import sys, types
+words = iter(sys.argv[2:])
+texts = dict(zip(words, words))
+package = sys.modules["kernel_driver"] = types.ModuleType("kernel_driver")
+package.__path__ = []
+for name in [name[:-3] for name in texts if name.endswith(".py")]:
+    module = sys.modules["kernel_driver." + name] = types.ModuleType("kernel_driver." + name)
+    module.__package__ = "kernel_driver"
+    exec(compile(texts[name + ".py"], name + ".py", "exec"), module.__dict__)
+module.main(sys.argv[1], texts)
+"""
+
+
+class Process(Protocol):
+    """A running program: its standard output, its standard input, its end."""
+
+    @property
+    def reader(self) -> asyncio.StreamReader: ...
+    @property
+    def writer(self) -> asyncio.StreamWriter: ...
+    async def wait(self) -> int: ...
+    async def kill(self) -> None: ...
+
+
+class Spawner(Protocol):
+    """What can start a program; a sandbox does."""
+
+    async def spawn(
+        self, argv: Sequence[str], *, cwd: str | None = None, env: Mapping[str, str] | None = None
+    ) -> Process: ...
+
+
+class UnsupportedLanguage(ValueError):
+    """The runtime has no interpreter for this language; the text names those that it has."""
+
+    def __init__(self, language: str) -> None:
+        served = " and ".join(f"'{name}'" for name in PARTS)
+        super().__init__(f"Unsupported language: {language}. This runtime runs {served}.")
+
+
+class DriverGone(Exception):
+    """The driver ended, or sent something that cannot be read; the text says which."""
+
+
+def driver_argv(language: str, interpreter: str) -> list[str]:
+    """The command that starts a driver; it needs no file but the interpreter with its installed packages."""
+    return [interpreter, "-I", "-c", BOOT, language, *_texts(language)]
+
+
+@cache
+def _texts(language: str) -> tuple[str, ...]:
+    here = files("agentbay_local.code")
+    return tuple(word for name in PARTS[language] for word in (name, here.joinpath(name).read_text("utf-8")))
+
+
+def canonical(language: str) -> str:
+    """The served language that is meant; raises UnsupportedLanguage."""
+    name = language.strip().lower()
+    name = ALIASES.get(name, name)
+    if name not in PARTS:
+        raise UnsupportedLanguage(language)
+    return name
+
+
+def usable(values: Mapping[str, str]) -> dict[str, str]:
+    """The variables, if the system can hold them; raises ValueError."""
+    for name, value in values.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise ValueError(f"not a usable environment variable: {name!r}")
+        (name + value).encode()
+    return dict(values)
+
+
+class Kernel:
+    """One kernel of a session. Calls that overlap run one after the other; a kernel that died is replaced."""
+
+    def __init__(self, spawner: Spawner, argv: Sequence[str], *, cwd: str, env: dict[str, str]) -> None:
+        self._spawner, self._argv, self._cwd, self._env = spawner, argv, cwd, env
+        self._lock = asyncio.Lock()
+        self._process: Process | None = None
+        self._input = bytearray()
+        self._scanned = 0
+        self._calls = 0
+
+    async def start(self) -> None:
+        """Have the kernel running before the first call; raises DriverGone when it cannot."""
+        async with self._lock:
+            await self._started()
+
+    async def execute(self, code: str, timeout_s: float) -> dict[str, Any]:
+        """Run code and give back what it printed, showed and raised, as the wire's result object.
+
+        `timeout_s` counts from the moment the kernel takes up the code. Then the code is interrupted, and if that does
+        not help, the kernel is restarted; `error` says which. Cancelling the call interrupts the code.
+        """
+        async with self._lock:
+            outcome = Outcome()
+            try:
+                await self._started()
+                await self._run(code, timeout_s, outcome)
+            except DriverGone as gone:
+                await self._drop()
+                outcome.fail("KernelDied", str(gone))
+            return outcome.wire()
+
+    async def set_env(self, values: Mapping[str, str]) -> None:
+        """Set environment variables for code that starts from now on, also in a running kernel; raises ValueError."""
+        self._env.update(usable(values))
+        if self._process is not None:
+            self._send_env(values)
+
+    async def close(self) -> None:
+        """End the kernel and what belongs to it."""
+        await self._drop()
+
+    async def _run(self, code: str, timeout_s: float, outcome: Outcome) -> None:
+        self._calls += 1
+        identity = self._calls
+        self._send({"op": "execute", "id": identity, "code": code, "timeout_s": timeout_s})
+        try:
+            while not await self._took(identity, outcome):
+                pass
+        except asyncio.CancelledError:
+            self._send({"op": "interrupt", "id": identity})
+            raise
+
+    async def _took(self, identity: int, outcome: Outcome) -> bool:
+        """Read one event into the outcome, unless it is left over from a call that nobody waits for any more."""
+        event = await self._event()
+        try:
+            return event.get("id") == identity and outcome.add(event)
+        except ValueError as cause:
+            raise DriverGone("the code interpreter sent an answer that cannot be read and was ended") from cause
+
+    async def _started(self) -> None:
+        if self._process is not None and not self._process.reader.at_eof():
+            return
+        await self._drop()
+        given = dict(self._env)
+        self._process = await self._spawner.spawn(self._argv, cwd=self._cwd, env=given or None)
+        # Sent ahead of "ready", so that it is on its way even if whoever waits for that is cancelled.
+        self._send_env({name: value for name, value in self._env.items() if given.get(name) != value})
+        try:
+            async with asyncio.timeout(START_LIMIT_S):
+                await self._event()  # "ready"
+        except (DriverGone, TimeoutError) as cause:
+            await self._drop()
+            raise DriverGone(CANNOT_START) from cause
+
+    async def _drop(self) -> None:
+        process, self._process = self._process, None
+        self._input.clear()
+        self._scanned = 0
+        if process is None:
+            return
+        process.writer.close()  # the driver takes its kernel along when its input ends
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_LIMIT_S):
+                await process.wait()
+                return
+        await process.kill()
+
+    # -- lines
+
+    def _send_env(self, values: Mapping[str, str]) -> None:
+        if values:
+            self._send({"op": "env", "set": dict(values)})
+
+    def _send(self, order: Mapping[str, Any]) -> None:
+        assert self._process is not None
+        self._process.writer.write(json.dumps(order).encode() + b"\n")
+
+    async def _event(self) -> dict[str, Any]:
+        try:
+            event = json.loads(await self._line())
+        except ValueError as cause:
+            raise DriverGone("the code interpreter sent a line that cannot be read and was ended") from cause
+        if not isinstance(event, dict):
+            raise DriverGone("the code interpreter sent a line of the wrong form and was ended")
+        return event
+
+    async def _line(self) -> bytes:
+        """The next line, of any length up to the limit, whatever the limit of the stream itself is."""
+        assert self._process is not None
+        while (end := self._input.find(b"\n", self._scanned)) < 0:
+            self._scanned = len(self._input)
+            chunk = await self._process.reader.read(READ_SIZE)
+            if not chunk or len(self._input) > LINE_LIMIT:
+                raise DriverGone(ENDED)
+            self._input += chunk
+        line = bytes(self._input[:end])
+        del self._input[: end + 1]
+        self._scanned = 0
+        return line
+
+
+class Kernels:
+    """The kernels of one session, at most one per language, each started when it is first needed.
+
+    `interpreter` is a Python inside the sandbox that has ipykernel (default: the server's own), `cwd` where code
+    starts, `env` what it finds in its environment besides the sandbox's own variables.
+    """
+
+    def __init__(
+        self,
+        spawner: Spawner,
+        *,
+        interpreter: str | None = None,
+        cwd: str = "/workspace",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self._spawner, self._cwd = spawner, cwd
+        self._interpreter = interpreter or sys.executable
+        self._env = dict(env or {})
+        self._kernels: dict[str, Kernel] = {}
+
+    def kernel(self, language: str) -> Kernel:
+        """The kernel for a language or one of its short names; raises UnsupportedLanguage."""
+        name = canonical(language)
+        if name not in self._kernels:
+            argv = driver_argv(name, self._interpreter)
+            self._kernels[name] = Kernel(self._spawner, argv, cwd=self._cwd, env=dict(self._env))
+        return self._kernels[name]
+
+    async def start(self, language: str) -> None:
+        """Start a kernel ahead of its first call."""
+        await self.kernel(language).start()
+
+    async def execute(self, language: str, code: str, timeout_s: float = 60.0) -> dict[str, Any]:
+        """Run code in the session's kernel for the language: `Kernel.execute`; raises UnsupportedLanguage."""
+        return await self.kernel(language).execute(code, timeout_s)
+
+    async def set_env(self, values: Mapping[str, str]) -> None:
+        """Set environment variables in every kernel, running or yet to come; raises ValueError."""
+        self._env.update(usable(values))
+        for kernel in self._kernels.values():
+            await kernel.set_env(values)
+
+    async def close(self) -> None:
+        """End every kernel."""
+        kernels, self._kernels = list(self._kernels.values()), {}
+        await asyncio.gather(*(kernel.close() for kernel in kernels))

@@ -1,0 +1,165 @@
+"""The doors for programs and people: actions, direct tool calls, the session's page, and whether the server is well."""
+
+from __future__ import annotations
+
+import hmac
+import html
+import json
+import logging
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from agentbay_local.answers import REQUEST_ID, accepted, json_response
+from agentbay_local.service import calls, contexts, lifecycle, linking, listing, pausing
+from agentbay_local.service.core import HANDLERS, Service
+from agentbay_local.service.refusals import ServiceRefusal, bad, no_session
+from agentbay_local.service.session import Session
+
+__all__ = ["HANDLER_MODULES", "Doors"]
+
+log = logging.getLogger("agentbay_local")
+
+# Importing them makes their handlers known.
+HANDLER_MODULES = (calls, contexts, lifecycle, linking, listing, pausing)
+
+_MOST_PARAMETERS = 1000
+_LONGEST_NAME = 200
+_SESSION_ID = re.compile(r"session-[a-z0-9]{1,40}")
+
+
+class Doors:
+    """What the server answers to whom."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/", self.action),
+            web.post("/link/{session}/callTool", self.tool),
+            web.get("/session/{session}", self.page),
+            web.get("/healthz", self.health),
+        ]
+
+    async def action(self, request: web.Request) -> web.Response:
+        """An action, its parameters in the query and in the form body."""
+        with Logged() as logged:
+            params = await _params(request)
+            logged.about(params.get("Action", ""), params.get("SessionId", ""))
+            data = await self._service.perform(params)
+        return accepted(data)
+
+    async def tool(self, request: web.Request) -> web.Response:
+        """A tool call by a session's direct link."""
+        with Logged() as logged:
+            logged.about("callTool", request.match_info["session"])
+            session = self._linked(request)
+            call = _tool_call(await request.read(), session.token)
+            result = await calls.use_tool(self._service, session, call["tool"], call["args"])
+        request_id = str(call.get("requestId") or REQUEST_ID.get())
+        return json_response({"data": _text({"result": result}), "requestId": request_id})
+
+    def _linked(self, request: web.Request) -> Session:
+        session = self._service.store.find(request.match_info["session"])
+        if session is None:
+            refusal = no_session()
+            refusal.status = 404
+            raise refusal
+        if not _same(request.headers.get("X-Access-Token", ""), session.token):
+            raise ServiceRefusal("NOT_LOGIN", "The header X-Access-Token is missing or wrong.", 401)
+        if not session.live:
+            raise ServiceRefusal("InvalidMcpSession.NotFound", "Resource [McpSession] is not found.", 404)
+        return session
+
+    async def page(self, request: web.Request) -> web.Response:
+        """What a person sees of a session."""
+        session = self._service.store.find(request.match_info["session"])
+        code = request.query.get("authcode", "")
+        if session is None or not session.live or not _same(code, session.auth_code):
+            raise ServiceRefusal("InvalidMcpSession.NotFound", "Resource [McpSession] is not found.", 404)
+        headers = {
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+        }
+        return web.Response(text=_page(session), content_type="text/html", headers=headers)
+
+    async def health(self, _: web.Request) -> web.Response:
+        return json_response({"status": "ok"})
+
+
+class Logged:
+    """Writes one line about a request when it is answered: no payload, no secret, nothing that a caller made up."""
+
+    def __init__(self) -> None:
+        self._action = self._session = "-"
+        self._start = time.perf_counter()
+
+    def about(self, action: str, session: str) -> None:
+        self._action = action if action in HANDLERS or action == "callTool" else "?"
+        self._session = session if _SESSION_ID.fullmatch(session) else "-"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        code = "ok" if error is None else getattr(error, "code", type(error).__name__)
+        took = 1000 * (time.perf_counter() - self._start)
+        text = "action=%s session=%s code=%s ms=%.1f request_id=%s"
+        log.info(text, self._action, self._session, code, took, REQUEST_ID.get())
+
+
+async def _params(request: web.Request) -> Mapping[str, str]:
+    """Merges the parameters of query and body."""
+    body = await request.read()
+    try:
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
+    except ValueError:
+        raise ServiceRefusal("InvalidParameter", f"There are more than {_MOST_PARAMETERS} parameters.") from None
+    params = {**request.query, **dict(pairs)}
+    if any(len(name) > _LONGEST_NAME for name in params):
+        raise ServiceRefusal("InvalidParameter", f"A parameter's name is longer than {_LONGEST_NAME} characters.")
+    return params
+
+
+def _same(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode())
+
+
+def _tool_call(body: bytes, token: str) -> dict[str, Any]:
+    """Reads the body of a direct call. Raises ServiceRefusal."""
+    try:
+        call = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ServiceRefusal("InvalidParameter", "The body is not JSON.") from None
+    if not isinstance(call, dict) or not isinstance(call.get("tool"), str):
+        raise bad("tool", "must be the name of a tool")
+    if not isinstance(call.setdefault("args", {}), dict):
+        raise bad("args", "must be an object")
+    if "token" in call and not _same(str(call["token"]), token):
+        raise ServiceRefusal("NOT_LOGIN", "The token in the body is wrong.", 401)
+    return call
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+_STYLE = "body{font:16px system-ui;margin:3em}dt{color:#666}dd{margin:0 0 1em}"
+
+
+def _page(session: Session) -> str:
+    facts = {
+        "Session": session.id,
+        "State": session.state,
+        "Image": session.image,
+        "Created": f"{session.created_at:%Y-%m-%d %H:%M:%S} UTC",
+    }
+    rows = "".join(f"<dt>{name}</dt><dd>{html.escape(str(value))}</dd>" for name, value in facts.items())
+    head = f"<meta charset=utf-8><title>{html.escape(session.id)}</title><style>{_STYLE}</style>"
+    return f"<!doctype html><html lang=en>{head}<h1>AgentBay session</h1><dl>{rows}</dl></html>\n"

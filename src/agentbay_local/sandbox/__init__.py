@@ -1,0 +1,1 @@
+"""Isolated machines, made of Linux namespaces; `engine` is the way in."""

@@ -1,0 +1,146 @@
+"""Makes sandboxes with bwrap, and keeps some ready."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from agentbay_local import egress
+from agentbay_local.sandbox import bwrap, reasons, root
+from agentbay_local.sandbox.box import Box
+from agentbay_local.sandbox.channel import host_descriptors
+from agentbay_local.sandbox.contract import CannotIsolate, Limits, SandboxError, SandboxGone
+from agentbay_local.sandbox.watch import watch
+from agentbay_local.undo import closing_on_failure
+
+LULL: Final = 0.1
+"""Seconds that a refill waits: the first command of the sandbox just given away needs the processor more."""
+PAUSE_AFTER_FAILURE: Final = 1.0
+NOT_RUNNING: Final = "the engine is not running"
+
+T = TypeVar("T")
+
+log = logging.getLogger("agentbay.local")
+
+
+class BwrapEngine:
+    """The engine for Linux; see `contract.Engine`."""
+
+    def __init__(self, limits: Limits, *, warm: int = 2) -> None:
+        self._limits = limits
+        self._warm = warm
+        self._ready: deque[Box] = deque()
+        self._boxes: set[Box] = set()
+        self._wanted = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._bwrap = Path()
+        self._users: Iterator[int] | None = None
+        self._starter: ThreadPoolExecutor | None = None
+
+    async def start(self) -> None:
+        if self._starter:
+            return
+        allow_all_descriptors()
+        # A sandbox ends with the thread that started it, so there is one thread for all, as long-lived as this engine.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="agentbay-starter")
+        async with closing_on_failure(self.close):
+            self._ready.append(await self._first())
+        self._wanted.set()
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self._refill()),
+            loop.create_task(watch(lambda: self._boxes, 2 * self._limits.memory)),
+        ]
+
+    async def _first(self) -> Box:
+        """A sandbox with the best bwrap that can make one: there is no better probe."""
+        candidates = list(bwrap.bwraps())
+        if os.geteuid() == 0:
+            self._users = root.users()
+            folders = {*bwrap.prefixes(), *(program.parent for program in candidates if program.exists())}
+            await self._on_starter(root.uncover, folders)
+        said = ""
+        for self._bwrap in candidates:
+            try:
+                return await self._make()
+            except (SandboxGone, OSError) as error:
+                said = str(error)
+        if not candidates:
+            raise CannotIsolate(f"{reasons.NO_BWRAP.cause}. This mends it: {reasons.NO_BWRAP.remedy}")
+        raise CannotIsolate(reasons.explain(said))
+
+    async def create(self) -> Box:
+        if not self._starter:
+            raise SandboxError(NOT_RUNNING)
+        self._wanted.set()
+        while self._ready:
+            box = self._ready.popleft()
+            if not box.closed.is_set():
+                return box
+        return await self._make()
+
+    async def _make(self) -> Box:
+        """A new sandbox, up to its egress door."""
+        box = await self._launch()
+        self._boxes.add(box)
+        box.at_end(lambda: self._boxes.discard(box))
+        async with closing_on_failure(box.close):
+            await box.ready()
+            door = await egress.open_door(await box.listen(bwrap.DOOR))
+        box.at_end(door.close)
+        return box
+
+    async def _launch(self) -> Box:
+        """Start one on the starter thread. What is already starting when this is cancelled is ended again."""
+        user = next(self._users) if self._users else None
+        work = self._on_starter(bwrap.launch, self._bwrap, self._limits, user)
+        try:
+            with host_descriptors():
+                return Box(await asyncio.shield(work), user)
+        except asyncio.CancelledError:
+            with contextlib.suppress(OSError):
+                await Box(await work, user).close()
+            raise
+
+    def _on_starter(self, function: Callable[..., T], *args: object) -> asyncio.Future[T]:
+        if not self._starter:  # the default threads, which would be taken instead, do not live long enough
+            raise SandboxError(NOT_RUNNING)
+        return asyncio.get_running_loop().run_in_executor(self._starter, function, *args)
+
+    async def _refill(self) -> None:
+        """Keep the pool filled, one sandbox after the other."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while len(self._ready) < self._warm:
+                await asyncio.sleep(LULL)
+                try:
+                    self._ready.append(await self._make())
+                except (SandboxError, OSError) as error:
+                    log.warning("no sandbox could be made ready: %s", error)
+                    await asyncio.sleep(PAUSE_AFTER_FAILURE)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        self._ready.clear()
+        await asyncio.gather(*(box.close() for box in list(self._boxes)))
+        starter, self._starter = self._starter, None
+        if starter:
+            starter.shutdown()
+
+
+def allow_all_descriptors() -> None:
+    """Each sandbox holds about ten descriptors: use as many as this process may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

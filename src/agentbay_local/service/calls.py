@@ -1,0 +1,41 @@
+"""Actions: the tools of an image, and calls of them in a session."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from agentbay.actions import CallMcpTool, ListMcpTools
+from agentbay_local import tools
+from agentbay_local.service.core import Caller, Service, serves
+from agentbay_local.service.images import offered
+from agentbay_local.service.refusals import missing
+from agentbay_local.service.session import Session
+
+
+async def use_tool(service: Service, session: Session, name: str, args: dict[str, Any]) -> dict[str, Any]:
+    """Calls a tool in a session, and gives its answer in the form of the protocol."""
+    service.usable(session, "its tools cannot be called now")
+    with session.in_use():
+        outcome = await tools.call(session.box, name, args)
+    return {"content": [{"type": "text", "text": outcome.text}], "isError": outcome.is_error}
+
+
+@cache
+def tool_text(image: str) -> str:
+    """Lists the tools of an image, as JSON text."""
+    return json.dumps(tools.tool_list(image), ensure_ascii=False)
+
+
+@serves(ListMcpTools)
+async def list_mcp_tools(_service: Service, _caller: Caller, action: ListMcpTools) -> str:
+    return tool_text(offered(action.image_id))
+
+
+@serves(CallMcpTool)
+async def call_mcp_tool(service: Service, caller: Caller, action: CallMcpTool) -> str:
+    if not action.name:
+        raise missing("Name")
+    session = service.live(caller, action.session_id)
+    return json.dumps(await use_tool(service, session, action.name, action.args), ensure_ascii=False)

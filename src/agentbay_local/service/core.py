@@ -1,0 +1,193 @@
+"""The service: its sessions over one engine, who may see them, and how one request finds its handler."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from attrs import frozen
+
+from agentbay import actions
+from agentbay._params import Action
+from agentbay._wire import MalformedParameter, load_action
+from agentbay_local.sandbox.contract import Engine, SandboxError
+from agentbay_local.service.images import PRESTARTED
+from agentbay_local.service.refusals import ServiceRefusal, bad, missing, no_session, not_now
+from agentbay_local.service.session import Lifetime, Session, State
+from agentbay_local.settings import Settings
+from agentbay_local.store import Store
+from agentbay_local.tools import Box
+
+__all__ = ["ACTIONS", "HANDLERS", "Caller", "Page", "Service", "serves"]
+
+log = logging.getLogger("agentbay_local")
+
+ACTIONS: dict[str, type[Action[Any]]] = {
+    name: kind
+    for name, kind in vars(actions).items()
+    if isinstance(kind, type) and issubclass(kind, Action) and kind is not Action
+}
+
+
+@frozen
+class Caller:
+    """Who calls: the owner that the key stands for, and the parameters as they came."""
+
+    owner: str
+    params: Mapping[str, str]
+
+
+@frozen
+class Page:
+    """One page of a list, with what stands beside its data."""
+
+    items: list[Any]
+    next_token: str
+    max_results: int
+    total: int
+
+
+Handler = Callable[["Service", Caller, Any], Awaitable[Any]]
+H = TypeVar("H", bound=Handler)
+HANDLERS: dict[str, Handler] = {}
+
+
+def serves(action: type[Action[Any]]) -> Callable[[H], H]:
+    """Makes a function the handler of an action."""
+
+    def register(handler: H) -> H:
+        HANDLERS[action.__name__] = handler
+        return handler
+
+    return register
+
+
+class Service:
+    """All that one runtime serves. `base` is the address under which clients reach it, `keys` are those it accepts."""
+
+    def __init__(self, engine: Engine, settings: Settings, base: str, keys: tuple[str, ...]) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.base = base
+        self.store = Store()
+        self.changed = asyncio.Event()
+        self._keys = keys
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._opening = 0
+        self._serial = 0
+
+    # --- Requests -----------------------------------------------------------------------------------------------------
+
+    async def perform(self, params: Mapping[str, str]) -> Any:
+        """Does what an action's parameters ask for. Raises ServiceRefusal."""
+        name = params.get("Action") or ""
+        if not name:
+            raise missing("Action")
+        if name not in HANDLERS:
+            raise ServiceRefusal("InvalidAction.NotFound", "This endpoint does not offer the action.", 404)
+        caller = Caller(self.owner(params.get("Authorization", "")), params)
+        return await HANDLERS[name](self, caller, _read(ACTIONS[name], params))
+
+    def owner(self, authorization: str) -> str:
+        """Tells whose key it is."""
+        scheme, _, given = authorization.partition(" ")
+        # Every key is compared, so that the time taken tells nothing.
+        same = [hmac.compare_digest(given.strip().encode("utf-8", "replace"), key.encode()) for key in self._keys]
+        if scheme.lower() != "bearer" or True not in same:
+            raise ServiceRefusal("NOT_LOGIN", "You are not logged in, or the login token has expired.")
+        return f"key-{same.index(True) + 1}"
+
+    def live(self, caller: Caller, session_id: str) -> Session:
+        """Finds a session of the caller that has not ended."""
+        session = self.store.find(session_id)
+        if session is None or session.owner != caller.owner or not session.live:
+            raise no_session()
+        return session
+
+    def usable(self, session: Session, wanted: str) -> Session:
+        """Makes sure that a session can work now."""
+        if not session.live:
+            raise no_session()
+        if session.state is not State.RUNNING:
+            raise not_now(session.state, wanted)
+        return session
+
+    # --- Sessions come and go -----------------------------------------------------------------------------------------
+
+    async def open(self, owner: str, image: str, lifetime: Lifetime, labels: dict[str, str]) -> Session:
+        """Opens a session. Raises ServiceRefusal when there are enough, or the machine has no room."""
+        limit = self.settings.max_sessions
+        if sum(session.state is not State.FINISH for session in self.store) + self._opening >= limit:
+            text = f"All {limit} sessions of this server are in use: delete one, or raise its --max-sessions."
+            raise ServiceRefusal("QuotaExceeded.McpSession", text)
+        self._opening += 1
+        try:
+            sandbox = await self.engine.create()
+        except (SandboxError, OSError) as error:
+            log.warning("no sandbox could be started: %s", error)
+            raise ServiceRefusal("ServiceUnavailable", f"No sandbox could be started: {error}", 503) from error
+        finally:
+            self._opening -= 1
+        self._serial += 1
+        session = Session(owner, image, Box(sandbox, image, self.settings.limits), lifetime, self._serial, labels)
+        self.store.add(session)
+        self.spawn(self._watch(session))
+        if image in PRESTARTED:
+            self.spawn(session.box.prestart())
+        self.changed.set()
+        log.info("session=%s opened image=%s owner=%s", session.id, image, owner)
+        return session
+
+    async def _watch(self, session: Session) -> None:
+        await session.box.sandbox.closed.wait()
+        await self.end(session, "SandboxDied")
+
+    async def end(self, session: Session, reason: str) -> None:
+        """Ends a session and waits until nothing of it runs; the first reason counts."""
+        if not session.live:
+            await session.gone.wait()
+            return
+        session.become(State.DELETING)
+        session.end_reason = reason
+        self.store.unlink(session)
+        try:
+            await session.box.close()
+        finally:
+            session.become(State.FINISH)
+            self.changed.set()
+            log.info("session=%s ended reason=%s", session.id, reason)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Runs work beside the requests, until it is done or the service closes."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("unexpected error beside the requests", exc_info=error)
+
+    # --- The service comes and goes -----------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Ends every session and the engine."""
+        await asyncio.gather(*(self.end(session, "ServerStopped") for session in self.store), return_exceptions=True)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.engine.close()
+
+
+def _read(kind: type[Action[Any]], params: Mapping[str, str]) -> Action[Any]:
+    try:
+        action: Action[Any] = load_action(kind, params)
+    except MalformedParameter as error:
+        raise (missing(error.name) if error.missing else bad(error.name, str(error).partition(" ")[2])) from None
+    if getattr(action, "session_id", None) == "":
+        raise missing("SessionId")
+    return action

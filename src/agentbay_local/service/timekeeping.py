@@ -1,0 +1,42 @@
+"""Ends sessions whose time is over, and forgets finished ones."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from agentbay_local.service.core import Service
+from agentbay_local.service.session import Session
+
+__all__ = ["keep_time"]
+
+
+def _due(service: Service, session: Session, reason: str) -> None:
+    if reason:
+        service.spawn(service.end(session, reason))
+    else:
+        service.store.forget(session)
+
+
+def _look(service: Service) -> float:
+    """Does what is due; tells how many seconds there are until the next look."""
+    now = time.monotonic()
+    waits = [float("inf")]
+    for session in service.store:
+        moment, reason = session.deadline(now)
+        if moment <= now:
+            _due(service, session, reason)
+        else:
+            waits.append(moment - now)
+    return min(waits)
+
+
+async def keep_time(service: Service) -> None:
+    """Sleeps until the next session's time is over. Use only moves that moment away, so nobody has to wake this."""
+    while True:
+        service.changed.clear()
+        wait = _look(service)
+        try:
+            await asyncio.wait_for(service.changed.wait(), None if wait == float("inf") else wait)
+        except TimeoutError:
+            continue

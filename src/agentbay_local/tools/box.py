@@ -1,0 +1,74 @@
+"""What tools may use: a session's sandbox, and what they keep about it between two calls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import posixpath
+import time
+from collections import OrderedDict
+from contextlib import suppress
+
+from attrs import Factory, define, field
+
+from agentbay_local.code import Kernels
+from agentbay_local.code.kernel import DriverGone
+from agentbay_local.sandbox.contract import Limits, Sandbox, SandboxError, SandboxGone
+
+HOME = "/home/wuying"
+WORKSPACE = "/workspace"
+log = logging.getLogger("agentbay_local")
+
+TEMPORARY = ".agentbay-write-"
+"""How the names of files begin that are being written and will take another's place."""
+
+Snapshot = dict[str, tuple[str, int, int]]
+"""What was below a directory: path -> type, size in bytes, time of the last change in ns."""
+
+
+@define(eq=False)
+class Box:
+    """One session as its tools see it.
+
+    `env` holds the session's variables. `sample` is what get_metrics saw last: the time, the CPU seconds used until
+    then, and the percentage it answered.
+    """
+
+    sandbox: Sandbox
+    image: str = "linux_latest"
+    limits: Limits = field(factory=Limits)
+    env: dict[str, str] = field(factory=dict)
+    kernels: Kernels = Factory(lambda self: Kernels(self.sandbox, cwd=self.workdir), takes_self=True)
+    snapshots: OrderedDict[str, Snapshot] = field(factory=OrderedDict)
+    writing: asyncio.Lock = field(factory=asyncio.Lock)
+    started_at: float = field(factory=time.monotonic)
+    sample: tuple[float, float, float] = Factory(lambda self: (self.started_at, 0.0, 0.0), takes_self=True)
+    shell: str = ""
+
+    @property
+    def workdir(self) -> str:
+        """Where commands start."""
+        return WORKSPACE if self.image == "code_latest" else HOME
+
+    def path(self, given: str) -> str:
+        """The absolute path, as the sandbox sees it; `~` is the home folder, and what is relative starts there."""
+        if given == "~" or given.startswith("~/"):
+            given = HOME + given[1:]
+        return "/" + "/".join(part for part in posixpath.join(HOME, given).split("/") if part not in ("", "."))
+
+    async def prestart(self) -> None:
+        """Have the Python interpreter ready before the first run_code, if the image offers it.
+
+        What goes wrong here goes wrong again in that call, which then says so.
+        """
+        if self.image == "code_latest":
+            try:
+                await self.kernels.start("python")
+            except (DriverGone, SandboxError, OSError) as error:
+                log.debug("no interpreter could be made ready: %s", error)
+
+    async def close(self) -> None:
+        """End the sandbox, and the interpreters that went with it. May be called again."""
+        await self.sandbox.close()
+        with suppress(SandboxGone):
+            await self.kernels.close()

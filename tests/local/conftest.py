@@ -1,0 +1,64 @@
+"""A real runtime for the tests that need one: `agentbay serve` as a child process, started once for a whole run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from attrs import frozen
+
+from tests.surroundings import BWRAP
+
+SRC = os.path.join(os.path.dirname(__file__), "..", "..", "src")
+
+
+@frozen
+class Served:
+    """A running server: where it is, two keys that it accepts, and its process."""
+
+    endpoint: str
+    key: str
+    other_key: str
+    process: subprocess.Popen[str]
+
+    def stop(self) -> int:
+        """Asks the server to end, and gives its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(20)
+        finally:
+            self.process.kill()
+
+
+def environment() -> dict[str, str]:
+    """The caller's environment without AgentBay settings, with this source tree first."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AGENTBAY_") or name == BWRAP}
+    paths = [SRC, clean.get("PYTHONPATH", "")] if os.path.isdir(SRC) else [clean.get("PYTHONPATH", "")]
+    return clean | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+
+
+def serve(*options: str) -> Served:
+    """Starts a server on a free port, and waits until it says where it is."""
+    keys = [f"akm-{uuid.uuid4()}" for _ in range(2)]
+    accept = [word for key in keys for word in ("--key", key)]
+    command = [sys.executable, "-m", "agentbay_local", "serve", "--port", "0", "--quiet", *accept, *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(), text=True)
+    assert process.stdout is not None
+    with process.stdout as lines:
+        told = dict(line.strip().split("=", 1) for line in (lines.readline(), lines.readline()) if "=" in line)
+    if "AGENTBAY_ENDPOINT" not in told:
+        pytest.fail(f"the server did not start; exit code {process.wait(10)}")
+    return Served(told["AGENTBAY_ENDPOINT"], told["AGENTBAY_API_KEY"], keys[1], process)
+
+
+@pytest.fixture(scope="session")
+def runtime() -> Iterator[Served]:
+    """A server with the default limits."""
+    served = serve()
+    yield served
+    served.stop()
