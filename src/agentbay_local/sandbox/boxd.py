@@ -41,6 +41,8 @@ FULLEST_PIPE: Final = 1 << 20
 RESERVE: Final = 64
 """How many processes more than any program this daemon may start: a fork bomb can still be looked at, and ended."""
 PR_SET_DUMPABLE: Final = 4
+RT_SIGACTION: Final = {"x86_64": 13, "aarch64": 134}
+C_LIBRARY_SIGNALS: Final = (32, 33)  # only the system call resets them, and a parent's `posix_spawn` leaves one ignored
 FAMILIES: Final = ((_socket.AF_INET, "127.0.0.1"), (_socket.AF_INET6, "::1"))
 STREAM: Final = _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC
 
@@ -350,18 +352,23 @@ def harden(processes: int, memory: int, file_size: int, open_files: int) -> None
     ceilings[resource.RLIMIT_FSIZE] = file_size
     ceilings[resource.RLIMIT_NOFILE] = min(open_files, most_files)
     ceilings[resource.RLIMIT_CORE] = 0
-    prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]
-    _ctypes.call_function(prctl, (PR_SET_DUMPABLE, 0, 0, 0, 0))
+    library("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def library(name: str, *arguments: int | bytes | None) -> None:
+    """Call a function of the C library."""
+    _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(None, 0), name), arguments)  # type: ignore[arg-type]
 
 
 def default_signals() -> int:
     """Default dispositions, which a PID 1 does not even feel; the end that becomes readable when a child has ended."""
     for number in range(1, _signal.NSIG):
-        if number not in (_signal.SIGKILL, _signal.SIGSTOP, 32, 33):  # the C library keeps 32 and 33 for itself
+        if number not in (_signal.SIGKILL, _signal.SIGSTOP, *C_LIBRARY_SIGNALS):
             _signal.signal(number, _signal.SIG_DFL)
+    for number in C_LIBRARY_SIGNALS:
+        library("syscall", RT_SIGACTION[os.uname().machine], number, bytes(32), None, 8)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, [])
-    wake, woken = os.pipe()
-    os.set_blocking(woken, False)
+    wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     _signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     _signal.signal(_signal.SIGCHLD, lambda *_: None)
     return wake
