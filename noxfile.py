@@ -55,15 +55,27 @@ def is_setting(name: str) -> bool:
 def pytest(session: nox.Session, *arguments: str) -> None:
     """Runs pytest without the caller's AgentBay settings, so that no test can reach a real account.
 
-    Nor with nox's own folder for temporary files: it lies within the environment, which sandboxes may read.
+    Nor with nox's own folder for temporary files: it lies within the environment, which sandboxes may read. Compiled
+    modules are kept whatever the caller's habit: hundreds of programs are started that import the same ones.
     """
-    clean: dict[str, str | None] = dict.fromkeys((*filter(is_setting, os.environ), "TMPDIR"))
+    names = (*filter(is_setting, os.environ), "TMPDIR", "PYTHONDONTWRITEBYTECODE")
+    clean: dict[str, str | None] = dict.fromkeys(names)
     session.run("python", "-m", "pytest", *arguments, env=clean)
 
 
+def at_once() -> list[str]:
+    """Two tests to a processor, for most of them wait."""
+    return ["-n", str(min(2 * (os.cpu_count() or 1), 8))]
+
+
 def whole_suite() -> list[str]:
-    """Two tests at a time, for most of them wait. In CI a test that fails is tried once more, and both are reported."""
-    return ["-n", "2", *(["--reruns", "1"] if os.environ.get("CI") else [])]
+    """In CI a test that fails is tried once more, and both are reported."""
+    return [*at_once(), *(["--reruns", "1"] if os.environ.get("CI") else [])]
+
+
+def quick_suite() -> list[str]:
+    """What another Python, other packages or another way to install could break: all but what is marked as slow."""
+    return [*whole_suite(), "-m", "not slow"]
 
 
 @nox.session(reuse_venv=True)
@@ -75,11 +87,14 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The whole suite, on the oldest Python with full branch coverage; with arguments, just what they say."""
+    """The whole suite on the oldest Python, with full branch coverage, and on the newest; quick ones on those between.
+
+    With arguments, just what they say.
+    """
     session.install("-e", f".[{extras()}]", *group("test"))
     covered = ["--cov", "--cov-report=term-missing:skip-covered", "--cov-fail-under=100"]
-    oldest = session.python == PYTHONS[0]
-    pytest(session, *(session.posargs or [*whole_suite(), *(covered if oldest else [])]))
+    usual = {PYTHONS[0]: [*whole_suite(), *covered], PYTHONS[-1]: whole_suite()}
+    pytest(session, *(session.posargs or usual.get(str(session.python), quick_suite())))
 
 
 @nox.session
@@ -100,12 +115,12 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[0])
 def floor(session: nox.Session) -> None:
-    """The suite with the lowest versions that pyproject.toml allows."""
+    """The quick tests with the lowest versions that pyproject.toml allows."""
     pins = Path(session.create_tmp(), "floors.txt")
     pins.write_text("\n".join(floors()) + "\n", "utf-8")
     session.install("-e", f".[{extras()}]", *group("test"), "-c", str(pins))
     session.run("python", "-m", "pip", "freeze", "--exclude-editable")
-    pytest(session, *(session.posargs or whole_suite()))
+    pytest(session, *(session.posargs or quick_suite()))
 
 
 @nox.session
@@ -125,12 +140,12 @@ def build(session: nox.Session) -> None:
 
 @nox.session(python=RUNNING, default=False)
 def wheel(session: nox.Session) -> None:
-    """Runs the suite against the wheel in `dist/`, in an environment of its own and with no source in reach."""
+    """Runs the quick tests against the wheel in `dist/`, in an environment of its own, with no source in reach."""
     session.install(f"{built('*.whl')}[{extras()}]", *group("test"))
     tree = unpack(session)
     shutil.rmtree(tree / "src")
     with session.chdir(tree):
-        pytest(session, *(session.posargs or whole_suite()))
+        pytest(session, *(session.posargs or quick_suite()))
 
 
 def built(pattern: str) -> Path:
@@ -159,7 +174,7 @@ def docs(session: nox.Session) -> None:
     """Writes the API pages and runs every Python snippet of README and guides."""
     session.install("-e", f".[{extras()}]", *group("docs"))
     session.run("python", "tools/docs.py")
-    pytest(session, "tests/test_docs.py", *session.posargs)
+    pytest(session, "tests/test_docs.py", *at_once(), *session.posargs)
 
 
 @nox.session

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tools import sync
+
+# What never calls the SDK in the process of the test, and so is not slowed down by measuring which lines of it run.
+HERE = Path(__file__).resolve().parent
+UNMEASURED = tuple(HERE / name for name in ("local/sandbox", "local/tools", "test_docs.py", "test_house.py"))
 
 # Runs its standard input as a module would be run; a page may await outside a function, as a notebook does.
 RUNNER = """
@@ -26,16 +34,35 @@ def pytest_configure(config: pytest.Config) -> None:
     """Brings `tests/_sync`, and in a checkout the sync package, up to date with what people wrote."""
     if hasattr(config, "workerinput"):  # one of several processes of a run, whose first one has done it
         return
+    # No test may touch the contexts of whoever runs it. Where a test clears AGENTBAY_ settings, the other one counts.
+    folder = tempfile.mkdtemp(prefix="agentbay-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ |= {"XDG_DATA_HOME": folder, "AGENTBAY_DATA": os.path.join(folder, "agentbay")}
     try:
         sync.generate(strict=False)
     except sync.SyncError as error:
         raise pytest.UsageError(str(error)) from error
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spares the tests that say nothing about the coverage of the SDK the cost of measuring it.
+
+    What the SDK imports late is imported now, for a module that such a test is the first to import would look untried.
+    """
+    for name in ("agentbay", "agentbay.types"):
+        for module in pkgutil.iter_modules(importlib.import_module(name).__path__, f"{name}."):
+            if not module.ispkg:
+                importlib.import_module(module.name)
+    for item in items:
+        if any(item.path.is_relative_to(place) for place in UNMEASURED):
+            item.add_marker(pytest.mark.no_cover)
+
+
 @pytest.fixture(scope="session")
-def served() -> Iterator[dict[str, str]]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """One runtime for all pages that leave the endpoint to the environment, as the variables that lead to it."""
-    command = [sys.executable, "-m", "agentbay_local", "serve", "--quiet", "--parent", str(os.getpid())]
+    data = str(tmp_path_factory.mktemp("served"))
+    command = [sys.executable, "-m", "agentbay_local", "serve", "--quiet", "--parent", str(os.getpid()), "--data", data]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().strip() for _ in range(2)]

@@ -23,6 +23,28 @@ SERVERS = {"shell": "wuying_shell", "run_code": "wuying_codespace", "get_metrics
     ).split(),
     "wuying_filesystem",
 )
+SERVERS |= dict.fromkeys(
+    (
+        "click_mouse move_mouse drag_mouse scroll get_cursor_position input_text press_keys release_keys "
+        "get_screen_size list_root_windows get_active_window activate_window close_window maximize_window "
+        "minimize_window restore_window fullscreen_window resize_window focus_mode tap swipe send_key "
+        "get_clickable_ui_elements get_all_ui_elements"
+    ).split(),
+    "wuying_ui",
+)
+SERVERS |= dict.fromkeys(
+    "get_installed_apps start_app list_visible_apps stop_app_by_pname stop_app_by_pid stop_app_by_cmd".split(),
+    "wuying_app",
+)
+SERVERS |= {"system_screenshot": "mcp-server"} | dict.fromkeys(("screenshot", "long_screenshot"), "wuying_capture")
+SERVERS |= dict.fromkeys(("flux_execute_task", "flux_get_task_status", "flux_terminate_task"), "wuying_computer_agent")
+SERVERS |= dict.fromkeys(("execute_task", "get_task_status", "terminate_task"), "wuying_mobile_agent")
+SERVERS |= dict.fromkeys(
+    ("browser_use_execute_task", "browser_use_get_task_status", "browser_use_terminate_task"), "wuying_browseruse"
+)
+SERVERS |= dict.fromkeys(
+    ("oss_env_init", "oss_upload", "oss_upload_annon", "oss_download", "oss_download_annon"), "wuying_oss"
+)
 
 
 @frozen

@@ -106,7 +106,7 @@ class Server:
 
     def _start(self, function: Callable[[], None]) -> None:
         thread = threading.Thread(target=function, daemon=True)
-        self._threads.append(thread)
+        self._threads = [*filter(threading.Thread.is_alive, self._threads), thread]
         thread.start()
 
     def _accept(self) -> None:
@@ -134,6 +134,17 @@ class Server:
             with self._lock:
                 self._open.pop(number).close()
             sock.close()
+
+
+def actions(answer: Callable[[str, Request], bytes]) -> Script:
+    """Answers actions by their names; far quicker than the gateway, and remembers nothing."""
+
+    def script(peer: Peer) -> None:
+        while request := peer.request():
+            name = request.head.partition(b"Action=")[2].partition(b"&")[0]
+            peer.reply(answer(name.decode(), request), b"Content-Type: application/json")
+
+    return script
 
 
 def echo(peer: Peer) -> None:

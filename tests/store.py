@@ -8,6 +8,7 @@ import http.server
 import socket
 import struct
 import threading
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -62,13 +63,17 @@ class Plan:
 
 
 class Store:
-    """Serves and keeps files; what `keep` says is kept in `files`, else only counted."""
+    """Serves and keeps files; what `keep` says is kept in `files`, else only counted.
+
+    Before each piece of a file that it gives it pauses for so many seconds.
+    """
 
     def __init__(self, *, keep: bool = True) -> None:
         self.files: dict[str, bytes | Large] = {}
         self.plans: list[Plan] = []
         self.asked: list[Asked] = []
         self.keep = keep
+        self.pause = 0.0
         self.lock = threading.Lock()
         store = self
 
@@ -164,6 +169,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _send(self, file: bytes | Large, start: int, end: int) -> None:
         for place in range(start, end, PIECE):
             last = min(end, place + PIECE)
+            time.sleep(self.owner.pause)
             self.wfile.write(file.piece(place, last) if isinstance(file, Large) else file[place:last])
 
     def _head(self, status: int, length: int, plan: Plan, etag: str, start: int, size: int) -> None:

@@ -49,6 +49,7 @@ def test_a_snippet_compiles(snippet: Snippet) -> None:
     compile(snippet.text, snippet.label, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda snippet: snippet.label)
 def test_a_snippet_runs(snippet: Snippet, run_snippet: Callable[[str, str], None]) -> None:
     run_snippet(snippet.text, snippet.label)

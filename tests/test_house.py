@@ -52,7 +52,7 @@ WITHOUT_COLOUR = [
     "types",
 ]
 DEMO = sorted((RUNTIME / "demo").rglob("*.py"))
-RUNTIME_MAY_USE = ("actions", "context_actions", "errors", "types", "_params", "_wire")
+RUNTIME_MAY_USE = ("actions", "beta_actions", "context_actions", "errors", "types", "_params", "_wire")
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -20,7 +20,7 @@ import attrs
 import agentbay
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "api"
-PLAIN = ("actions", "context_actions", "config", "errors", "types")
+PLAIN = ("actions", "context_actions", "beta_actions", "config", "errors", "types")
 LISTS = ("Args:", "Raises:", "Attributes:")
 TEXTS = ("Returns:", "Yields:")
 

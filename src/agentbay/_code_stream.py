@@ -106,7 +106,7 @@ class CodeRun:
         trace = told.get("traceId")
         value = _text(told.get("message") or told.get("error"))
         name = _text(told.get("code")) or "ExecutionError"
-        self.error = self._execution_error(name, value, f"traceId={trace}" if trace else "")
+        self.error = self._execution_error(name, value, f"traceId={trace}" if trace else _text(told.get("traceback")))
         return CodeEvent("error", value, error=self.error)
 
     def _execution_error(self, name: str, value: str, traceback: str) -> ExecutionError:

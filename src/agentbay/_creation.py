@@ -11,7 +11,7 @@ from agentbay.types.session import CreateSessionParams
 if TYPE_CHECKING:
     from agentbay.types.context_sync import ContextSync
 
-__all__ = ["awaited_contexts", "creation"]
+__all__ = ["awaited_contexts", "creation", "phone_steps"]
 
 
 def creation(params: CreateSessionParams, region_id: str) -> CreateMcpSession:
@@ -47,6 +47,21 @@ def awaited_contexts(params: CreateSessionParams) -> set[str]:
     syncs = (*params.context_syncs, *_own_syncs(params))
     ids = {sync.context_id for sync in syncs if sync.beta_wait_for_completion is not False}
     return ids | ({params.browser_context.context_id} if params.browser_context else set())
+
+
+def phone_steps(params: CreateSessionParams) -> tuple[list[str], list[str]]:
+    """The commands that make a new phone as it is wanted: its settings, then, once its files are there, the rest.
+
+    Raises:
+        TypeError: the settings of the phone are not a `MobileExtraConfig`.
+        ValueError: a setting is refused.
+    """
+    phone = params.extra_configs.mobile if params.extra_configs else None
+    if phone is None:
+        return [], []
+    from agentbay._mobile import settings_commands, simulation_commands  # noqa: PLC0415  (only phones need it)
+
+    return settings_commands(phone), simulation_commands(phone.simulate_config)
 
 
 def _has_contexts(params: CreateSessionParams) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import select
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -11,9 +12,10 @@ from typing import Any
 import websockets.asyncio.client as of_asyncio
 import websockets.sync.client as of_threads
 from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
+from websockets.protocol import State
 
 from agentbay._engine import shared_ssl_context
-from agentbay._socket_address import Address
+from agentbay._socket_address import Address, Unsent
 from agentbay.errors import WsConnectionClosedError, WsHandshakeRejectedError
 
 __all__ = ["AsyncLine", "Line", "async_dialled", "dialled", "translated"]
@@ -37,6 +39,23 @@ class _Rejected(Exception):
         self.status = status
 
 
+class _Over(Exception):
+    """The connection ended before a frame was sent."""
+
+
+def _is_over(state: State, number: int) -> bool:
+    """Whether a connection has ended, even if nobody has read that yet: what is written to it now would be lost."""
+    return state is not State.OPEN or number < 0 or _hung_up(number)
+
+
+def _hung_up(number: int) -> bool:
+    if not hasattr(select, "POLLRDHUP"):  # pragma: no cover  (Linux has it)
+        return False
+    poller = select.poll()
+    poller.register(number, select.POLLRDHUP)
+    return bool(poller.poll(0))
+
+
 class AsyncLine(of_asyncio.ClientConnection):
     """An open WebSocket of an event loop."""
 
@@ -46,6 +65,12 @@ class AsyncLine(of_asyncio.ClientConnection):
             await super().handshake(*args, **kwargs)
         except InvalidStatus as refused:
             raise _Rejected(refused.response.status_code) from None
+
+    async def deliver(self, frame: str) -> None:
+        """Send a frame, unless the connection has ended already."""
+        if _is_over(self.state, self.transport.get_extra_info("socket").fileno()):
+            raise _Over
+        await self.send(frame)
 
 
 class Line(of_threads.ClientConnection):
@@ -58,6 +83,12 @@ class Line(of_threads.ClientConnection):
         except InvalidStatus as refused:
             raise _Rejected(refused.response.status_code) from None
 
+    def deliver(self, frame: str) -> None:
+        """Send a frame, unless the connection has ended already."""
+        if _is_over(self.state, self.socket.fileno()):
+            raise _Over
+        self.send(frame)
+
 
 @contextmanager
 def translated(address: Address) -> Iterator[None]:
@@ -67,6 +98,8 @@ def translated(address: Address) -> Iterator[None]:
     except _Rejected as no:
         text = f"WS connection rejected: HTTP {no.status}; url={address.shown}"
         raise WsHandshakeRejectedError(text, no.status, session_id=address.session_id) from no
+    except _Over as over:
+        raise Unsent("connection closed: it had ended already", session_id=address.session_id) from over
     except ConnectionClosed as over:
         text = f"connection closed: {_reason(over)}"
         raise WsConnectionClosedError(text, session_id=address.session_id) from over

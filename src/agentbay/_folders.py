@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from attrs import field, frozen
 
 from agentbay._value import Value
 
-__all__ = ["Patterns", "Scan", "child_name", "inside", "scan", "whole"]
+__all__ = ["Patterns", "Scan", "child_name", "inside", "scan"]
 
 
 @frozen(eq=False, repr=False)
@@ -28,14 +28,7 @@ class Patterns(Value):
 
     @classmethod
     def of(cls, include: Sequence[str] | None, exclude: Sequence[str] | None) -> Patterns:
-        """Make them from the arguments of a call.
-
-        Raises:
-            TypeError: one is a single text instead of a sequence of them.
-        """
-        for name, value in (("include", include), ("exclude", exclude)):
-            if isinstance(value, str):
-                raise TypeError(f"{name} must be a sequence of patterns, not a single text")
+        """Make them from the arguments of a call."""
         return cls(tuple(include or ()), tuple(exclude or ()))
 
     def excludes(self, path: str) -> bool:
@@ -55,9 +48,10 @@ def _matches(path: str, patterns: Iterable[str]) -> bool:
 
 @frozen(eq=False, repr=False)
 class Scan(Value):
-    """The files of a directory by their relative paths, and what is not followed or is no file."""
+    """The files of a directory by their relative paths, empty directories below it, and what is not followed."""
 
     files: list[str] = field(factory=list)
+    empty: list[str] = field(factory=list)
     skipped: list[str] = field(factory=list)
 
 
@@ -70,6 +64,9 @@ def scan(root: Path, patterns: Patterns) -> Scan:
     found = Scan()
     home = root.resolve()
     for folder, names, files in os.walk(root, onerror=_fail):
+        place = _relative(root, folder)
+        if not names and not files and place != "." and patterns.wants(place):
+            found.empty.append(place)
         names.sort()
         for name in list(names):
             path = _relative(root, folder, name)
@@ -89,8 +86,8 @@ def _fail(error: OSError) -> None:
     raise error
 
 
-def _relative(root: Path, folder: str, name: str) -> str:
-    return Path(folder, name).relative_to(root).as_posix()
+def _relative(root: Path, *parts: str) -> str:
+    return Path(*parts).relative_to(root).as_posix()
 
 
 def _is_own_file(path: Path, home: Path) -> bool:
@@ -105,17 +102,12 @@ def inside(path: Path, home: Path) -> bool:
 def child_name(folder: str, path: str) -> str | None:
     """The name of an entry of a folder, as a store tells it; None when it cannot be a name here.
 
-    A store is not trusted: a name with `..` or a separator in it would lead anywhere.
+    A store is not trusted: a name with `..` or a separator in it would lead anywhere. It may know a folder that was
+    named with doubled slashes by single ones.
     """
-    head = folder.rstrip("/") + "/"
+    asked = folder.rstrip("/") + "/"
+    head = asked if path.startswith(asked) else re.sub("/+", "/", asked)
     name = path.rstrip("/").removeprefix(head)
     signs = "/\\:\0" if os.name == "nt" else "/\0"
     unsafe = name in ("", ".", "..") or any(sign in name for sign in signs)
     return None if unsafe or not path.startswith(head) else name
-
-
-def whole(name: str, value: Any) -> int:
-    """The value of an argument that must be a whole number from 1. Raises ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a whole number from 1, not {value!r}")
-    return value

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from agentbay._params import compact_json
 from agentbay._value import Value
@@ -18,6 +17,7 @@ from agentbay._wire import Unreadable, read_object
 from agentbay.errors import AgentBayError, WsProtocolError, WsRemoteError
 
 __all__ = [
+    "Backlog",
     "BadFrame",
     "Frame",
     "Outcome",
@@ -37,6 +37,7 @@ logger = logging.getLogger("agentbay")
 SDK = "SDK"
 GATEWAY = "WEBSOCKET_SERVER"
 SHOWN = 500
+OVERHEAD = 1024
 
 Json = dict[str, Any]
 
@@ -116,11 +117,15 @@ def _data(value: Any) -> Json | None:
 
 @frozen(eq=False, repr=False)
 class Outcome(Value):
-    """What came for a call or stream: data, or the error it ended with. Nothing comes after the `last` one."""
+    """What came for a call or stream: data, or the error it ended with. Nothing comes after the `last` one.
+
+    `size` is about how many bytes it takes for as long as nobody has read it.
+    """
 
     data: Json = field(factory=dict)
     error: AgentBayError | None = None
     last: bool = True
+    size: int = field(default=0, eq=False, repr=False)
 
 
 def judge(frame: Frame, stream: bool) -> Outcome:
@@ -189,6 +194,23 @@ class Subscription:
     ended: Callable[[AgentBayError], None] | None = None
 
 
+class Backlog:
+    """How much has come for somebody and was not read yet. One thread may count in while another one counts out."""
+
+    def __init__(self) -> None:
+        self._came = self._read = 0
+
+    def add(self, size: int, most: int) -> bool:
+        """Something came; whether there is still room for it. The first thing always has room."""
+        waiting = self._came - self._read
+        self._came += size
+        return not waiting or waiting + size <= most
+
+    def remove(self, size: int) -> None:
+        """Something was read."""
+        self._read += size
+
+
 @define(eq=False)
 class _Waiting:
     deliver: Deliver
@@ -235,15 +257,6 @@ class Router:
         with self._lock:
             self._waiting.pop(identity, None)
 
-    @contextmanager
-    def expecting(self, identity: str, deliver: Deliver) -> Iterator[None]:
-        """Expect one answer for as long as the block lasts."""
-        self.expect(identity, deliver, stream=False)
-        try:
-            yield
-        finally:
-            self.forget(identity)
-
     def subscribe(self, subscription: Subscription) -> Subscription:
         """Let a subscription have the pushes of its route."""
         with self._lock:
@@ -274,7 +287,7 @@ class Router:
         if waiting is None:
             self._push(frame)
         elif not (waiting.stream and waiting.repeats(frame.data)):
-            self._deliver(frame.id, waiting, judge(frame, waiting.stream))
+            self._deliver(frame.id, waiting, evolve(judge(frame, waiting.stream), size=OVERHEAD + len(message)))
 
     def drop(self, error: AgentBayError) -> None:
         """Tell everybody who waits that nothing will come."""

@@ -34,6 +34,7 @@ __all__ = [
     "git_error",
     "git_line",
     "log_of",
+    "operand",
     "output_of",
     "redacted",
     "reset_mode",
@@ -53,6 +54,17 @@ def git_line(repo: str | None, *args: str | None) -> str:
     """Write the shell line of a git command; arguments that are None are left out."""
     place = ["-C", quote(repo)] if repo is not None else []
     return " ".join(["git", *place, *(quote(arg) for arg in args if arg is not None)])
+
+
+def operand(name: str, value: str | None) -> str | None:
+    """The value itself, where git would not take it for an option.
+
+    Raises:
+        ValueError: it begins with a dash; `-` alone means the branch before.
+    """
+    if value is not None and value.startswith("-") and value != "-":
+        raise ValueError(f"{name} must not begin with a dash, which git takes for an option")
+    return value
 
 
 def clone_target(url: str) -> str:
@@ -82,6 +94,8 @@ def scope_flag(scope: str) -> str:
 def add_remote(repo: str, name: str, remote: Remote, fetch: bool, overwrite: bool) -> str:
     """Write the line that adds a remote, and makes an existing one point to the URL if it may be overwritten."""
     flag = "-f" if fetch else None
+    operand("name", name)
+    operand("url", remote.url)
     line = git_line(repo, *(remote.options if fetch else ()), "remote", "add", flag, name, remote.url)
     if not overwrite:
         return line
@@ -164,25 +178,29 @@ _CONFLICT = ("merge conflict", "automatic merge failed")
 _NO_GIT = ("command not found", "git: not found")
 
 
-def _kind(code: int, stderr: str) -> tuple[type[GitError], str]:
+def _kind(code: int, stderr: str, stdout: str) -> tuple[type[GitError], str]:
     low = stderr.lower()
     if any(word in low for word in _AUTH):
         return GitAuthError, "authentication error"
     if any(word in low for word in _NO_REPO):
         return GitNotARepoError, "not a git repository"
-    if "CONFLICT" in stderr or any(word in low for word in _CONFLICT):
+    if "CONFLICT" in stderr or any(word in f"{low}\n{stdout.lower()}" for word in _CONFLICT):
         return GitConflictError, "merge conflict"
     if code == 127 or any(word in low for word in _NO_GIT):
         return GitNotFoundError, "git not found"
     return GitError, ""
 
 
-def git_error(operation: str, code: int, stderr: str, facts: Mapping[str, Any]) -> GitError:
-    """Make the typed exception of a git command that failed; `stderr` must be redacted already."""
+def git_error(operation: str, code: int, stdout: str, stderr: str, facts: Mapping[str, Any]) -> GitError:
+    """Make the typed exception of a git command that failed; both outputs must be redacted already.
+
+    Some complaints git tells on standard output: that there is nothing to commit, and which files are in conflict.
+    """
     code = code or 1
-    kind, what = _kind(code, stderr)
+    kind, what = _kind(code, stderr, stdout)
     head = f"Git {operation} failed: {what}." if what else f"Git {operation} failed (exit code {code}):"
-    return kind(f"{head} {stderr}", code, stderr, **facts)
+    said = f"{stdout}\n{stderr}".strip() if kind is GitConflictError else stderr or stdout
+    return kind(f"{head} {said}".rstrip(), code, stderr, **facts)
 
 
 _COMMIT = re.compile(r"\[[\w/.-]+(?: \([^)]*\))?\s+([0-9a-f]+)\]")

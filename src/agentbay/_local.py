@@ -20,7 +20,7 @@ from agentbay.errors import LocalRuntimeError
 __all__ = ["acquire", "end_of_runtime", "release"]
 
 START_TIMEOUT = 30.0
-STOP_TIMEOUT = 5.0
+STOP_TIMEOUT = 30.0
 GRACE = 0.2
 
 _lock = threading.Lock()

@@ -46,14 +46,36 @@ class RetryPolicy(Value):
 
 @frozen(eq=False, repr=False)
 class Failure(Value):
-    """One failed attempt: an HTTP `status`, or none when no answer came; `sent` is False if surely nothing was sent."""
+    """One failed attempt: an HTTP `status`, or none when no answer came; `sent` is False if surely nothing was sent.
+
+    `final` says that every other attempt would fail in the same way.
+    """
 
     status: int = 0
     sent: bool = True
     retry_after: float | None = None
+    final: bool = False
+
+
+_TLS_HINTS = {
+    "WRONG_VERSION_NUMBER RECORD_LAYER_FAILURE HTTP_REQUEST InvalidContentType": (
+        "The server does not speak TLS: write the endpoint with http:// if that is what you mean."
+    ),
+    "CERTIFICATE_VERIFY_FAILED InvalidCertificate": (
+        "The server's certificate is not trusted: verify= names its roots, SSL_CERT_FILE does it for all programs."
+    ),
+}
+
+
+def tls_hint(fault: str) -> str:
+    """What to do about a failed TLS handshake that trying again does not mend, by what the TLS libraries call it."""
+    spelt = fault.replace("invalid peer certificate", "InvalidCertificate")
+    return next((hint for names, hint in _TLS_HINTS.items() if any(name in spelt for name in names.split())), "")
 
 
 def _may_repeat(failure: Failure, repeatable: bool) -> bool:
+    if failure.final:
+        return False
     if failure.status:
         return failure.status in REFUSED or (repeatable and failure.status in UNCERTAIN)
     return repeatable or not failure.sent

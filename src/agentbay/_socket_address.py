@@ -10,13 +10,18 @@ from typing import Literal
 from attrs import define, field, frozen
 
 from agentbay._value import Value
+from agentbay.errors import WsConnectionClosedError
 
-__all__ = ["Address", "Backoff", "ChannelState", "Dialling"]
+__all__ = ["Address", "Backoff", "ChannelState", "Dialling", "Unsent"]
 
 FIRST_WAIT = 0.5
 JITTER = 0.1
 GROWTH = 1.5
 LONGEST_WAIT = 5.0
+
+
+class Unsent(WsConnectionClosedError):
+    """The connection had ended before anything of a frame was sent, so the frame may be sent by another one."""
 
 
 class ChannelState(StrEnum):
@@ -62,7 +67,7 @@ class Address(Value):
 class Backoff:
     """How long to wait before the next try to connect; longer each time."""
 
-    _next: float = FIRST_WAIT
+    _next: float = field(factory=lambda: FIRST_WAIT)
 
     def wait(self, held: float = 0.0) -> float:
         """Seconds to wait now. It begins anew after a connection that has `held` for long enough."""

@@ -21,6 +21,7 @@ logger = logging.getLogger("agentbay")
 PTY_SERVER = "PTY_SERVER"
 STANDARD_ENVS = {"TERM": "xterm-256color", "LANG": "en_US.UTF-8"}
 MOST_EARLY = 1000
+MOST_EXITS = 1000
 _UNKNOWN = ("not found", "no such", "not exist", "unknown pty")
 
 Json = dict[str, Any]
@@ -72,9 +73,9 @@ def _output_of(push: Json) -> bytes | None:
         return None
 
 
-def pty_error(error: AgentBayError) -> PtyError:
-    """What an error of the other side means for a terminal."""
-    unknown = any(word in error.message.lower() for word in _UNKNOWN)
+def pty_error(error: AgentBayError, about_one: bool = True) -> PtyError:
+    """What an error of the other side means. Only where it is `about_one` terminal can that be what is not found."""
+    unknown = about_one and any(word in error.message.lower() for word in _UNKNOWN)
     return (PtySessionNotFoundError if unknown else PtyError)(error.message, request_id=error.request_id)
 
 
@@ -146,12 +147,19 @@ class Terminals:
             return
         with self._lock:
             if push.get("eventType") == "pty.exit":
-                self._exits[identity] = _code(push.get("exitCode"))
+                self._note_exit(identity, _code(push.get("exitCode")))
             terminals = list(self._live.get(identity, ()))
             if self._opening and len(self._early) < MOST_EARLY:
                 self._early.append(push)
         for terminal in terminals:
             self._tell(terminal, push)
+
+    def _note_exit(self, identity: str, code: int) -> None:
+        """Remember how a terminal ended, and forget the oldest of too many."""
+        self._exits.pop(identity, None)
+        self._exits[identity] = code
+        if len(self._exits) > MOST_EXITS:
+            del self._exits[next(iter(self._exits))]
 
     def restore(self) -> list[Resend]:
         """Connect again to each terminal; one that is gone learns it from the answer."""

@@ -12,7 +12,7 @@ from attrs import define, field
 from agentbay._deadline import now
 from agentbay._engine import EngineError, Origin
 from agentbay._retry import Failure, retry_after
-from agentbay._transfer import LocalFault, Source, Stored
+from agentbay._transfer import LocalFault, Source, Stored, local
 from agentbay.actions import FileUrlData
 from agentbay.errors import (
     AgentBayError,
@@ -33,6 +33,7 @@ __all__ = [
     "judge",
     "local_fault",
     "lost",
+    "make_folder",
     "open_source",
     "refused",
     "task_fault",
@@ -84,7 +85,9 @@ def refused(what: str, stored: Stored, trace: Trace) -> TransferFault:
     """The fault of a store that said no."""
     detail = f" ({stored.code})" if stored.code else ""
     text = f"{what} failed with HTTP {stored.status}{detail}"
-    return TransferFault(text, service_error("", text, stored.status, action=what.lower(), **trace.facts))
+    # Most hints are about the service and its sessions, of which a store knows nothing.
+    own = {} if stored.status == 429 else {"hint": ""}
+    return TransferFault(text, service_error("", text, stored.status, action=what.lower(), **own, **trace.facts))
 
 
 def task_fault(tasks: Sequence[ContextStatusData], context_id: str, path: str, task_type: str) -> str | None:
@@ -121,6 +124,15 @@ def check_destination(path: str | os.PathLike[str], overwrite: bool, trace: Trac
         raise TransferFault(text, FileError(text, **trace.facts))
 
 
+def make_folder(path: Path, trace: Trace) -> None:
+    """Make a local directory, unless it is there."""
+    try:
+        with local():
+            path.mkdir(parents=True, exist_ok=True)
+    except LocalFault as fault:
+        raise local_fault("Download", fault, trace) from fault
+
+
 def local_fault(what: str, fault: LocalFault, trace: Trace) -> TransferFault:
     text = f"{what} exception: {fault}"
     return TransferFault(text, FileError(text, **trace.facts))
@@ -150,6 +162,7 @@ def _outcome(trace: Trace, fault: TransferFault | None) -> dict[str, Any]:
     own |= {"etag": trace.etag, "request_id": trace.request_id}
     if fault is not None:
         own |= {"error_message": str(fault), "error": fault.error, "code": fault.error.code}
+        own["request_id"] = trace.request_id or fault.error.request_id
     return own
 
 

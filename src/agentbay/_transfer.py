@@ -19,7 +19,7 @@ from attrs import frozen
 from agentbay._engine import EngineError, Headers, Origin
 from agentbay._value import Value
 
-__all__ = ["CHUNK", "LocalFault", "Partial", "Source", "Stored", "Tell", "local", "next_url", "store_code"]
+__all__ = ["CHUNK", "Held", "LocalFault", "Partial", "Source", "Stored", "Tell", "local", "next_url", "store_code"]
 
 CHUNK = 256 * 1024
 
@@ -112,6 +112,18 @@ class Source:
         return piece
 
 
+class Held(Source):
+    """Content that is in memory already, to be sent as a file would be."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.size = len(content)
+
+    def read(self, offset: int) -> bytes:
+        """The piece at an offset."""
+        return self._content[offset : offset + CHUNK]
+
+
 # --- To this machine --------------------------------------------------------------------------------------------------
 
 
@@ -198,14 +210,17 @@ class Partial:
             EngineError: it is not complete, or not the same.
         """
         if self._total is not None and self.size != self._total:
+            self._validator = ""
             raise EngineError(f"{self.size} of {self._total} bytes came", sent=True)
         if self._digest is not None and self._digest.digest() != self._checksum:
             self._validator = ""
             raise EngineError("the bytes do not match the store's checksum", sent=True)
 
     def finish(self) -> None:
-        """Give the file its name, in place of what had it. Raises LocalFault."""
+        """Give the file its name, in place of what had it, once the disk has all of it. Raises LocalFault."""
         with local():
+            self._file.flush()
+            os.fsync(self._file.fileno())  # else a power cut could leave the name with nothing behind it
             self._file.close()
             self._path.replace(self._target)
 

@@ -6,12 +6,28 @@ attrs would compile all three for each class, which is most of what a class cost
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from enum import Enum
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from attrs import Attribute, fields
 
-__all__ = ["Value"]
+__all__ = ["Choice", "Value"]
+
+# How much of a long text, and of a long list, a repr shows.
+LONG = 500
+MANY = 20
+
+
+class Choice(Enum):
+    """The base of enumerations that users choose from: a wrong value is answered with the right ones."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        known = ", ".join(repr(one.value) for one in cls)
+        raise ValueError(f"{value!r} is no {cls.__name__}: it must be one of {known}")
 
 
 @cache
@@ -24,10 +40,28 @@ def _compared(cls: Any) -> tuple[str, ...]:
     return tuple(attribute.name for attribute in fields(cls) if attribute.eq)
 
 
+def _bounded(value: Any) -> str:
+    """The repr of a value, or of its beginning: the content of a large file is nothing for a log."""
+    if isinstance(value, str | bytes) and len(value) > LONG:
+        return f"{value[:LONG]!r}... ({len(value)} in all)"
+    if type(value) is list:
+        return f"[{_listed(map(_bounded, value), len(value))}]"
+    if type(value) is dict:
+        return f"{{{_listed((f'{_bounded(name)}: {_bounded(part)}' for name, part in value.items()), len(value))}}}"
+    if isinstance(value, Exception):
+        return f"{type(value).__name__}({', '.join(map(_bounded, value.args))})"
+    return repr(value)
+
+
+def _listed(parts: Iterable[str], number: int) -> str:
+    rest = f", ... ({number} in all)" if number > MANY else ""
+    return ", ".join(islice(parts, MANY)) + rest
+
+
 class Value:
     """Equal to another one of the same class with equal fields; shows the fields that may be shown.
 
-    A field with the metadata `quiet` is shown only when it is not None.
+    A field with the metadata `quiet` is shown only when it is not None. Long values are cut: a repr is for logs.
     """
 
     __slots__ = ()
@@ -35,7 +69,11 @@ class Value:
     def __repr__(self) -> str:
         cls: Any = type(self)
         shown = ((part.name, getattr(self, part.name), part.metadata) for part in _shown(cls))
-        parts = (f"{name}={value!r}" for name, value, metadata in shown if value is not None or "quiet" not in metadata)
+        parts = (
+            f"{name}={_bounded(value)}"
+            for name, value, metadata in shown
+            if value is not None or "quiet" not in metadata
+        )
         return f"{cls.__qualname__}({', '.join(parts)})"
 
     def __eq__(self, other: object) -> bool:

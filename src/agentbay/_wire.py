@@ -153,6 +153,9 @@ def _number(loaded: dict[str, Any], name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
+_ENVELOPE = frozenset({"RequestId", "Success", "Code", "Data", "requestId", "success", "code"})
+"""What every answer has some of."""
+
 _GATEWAYS = (401, 403, 429)
 """What something before the service may answer in its own words, and what its status says all the same."""
 
@@ -181,6 +184,8 @@ def read_reply(action: Action[T], status: int, body: bytes, facts: dict[str, Any
             raise Unreadable(f"HTTP status {status} with {body[:80]!r}, which is no answer of AgentBay")
         return refusal
     loaded = read_object(body)
+    if _ENVELOPE.isdisjoint(loaded):
+        raise Unreadable("it has no RequestId, Success, Code or Data")
     raw = loaded.get("Data")
     inner = raw if isinstance(raw, dict) else {}
     said_no = inner.get("Success") is False and _text(inner, "ErrMsg")

@@ -2,7 +2,7 @@
 
 The fields are the parameters (`session_id` travels as `SessionId`), the type argument is the answer's `Data`. A field
 that is None is left out. To add an action, add its class, a handler in the runtime, and the line that sends it. Those
-about contexts have a file of their own.
+about contexts, and those that are beta, have files of their own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,18 @@ from attrs import field, frozen
 
 from agentbay._params import Action, in_query, json_text
 from agentbay._value import Value
+from agentbay.beta_actions import (
+    BindContextSkillAsync,
+    CreateNetwork,
+    DescribeNetwork,
+    GetSkillMetaData,
+    ListSkillMetaData,
+    NetworkData,
+    NetworkStatusData,
+    SkillItem,
+    SkillMetaData,
+    UnbindContextSkillAsync,
+)
 from agentbay.context_actions import (
     BindContexts,
     BindingData,
@@ -37,6 +49,7 @@ from agentbay.context_actions import (
 )
 
 __all__ = [
+    "BindContextSkillAsync",
     "BindContexts",
     "BindingData",
     "CallMcpTool",
@@ -44,15 +57,19 @@ __all__ = [
     "ContextData",
     "ContextInfoData",
     "CreateMcpSession",
+    "CreateNetwork",
     "DeleteContext",
     "DeleteContextFile",
     "DeleteSessionAsync",
     "DescribeContextFiles",
+    "DescribeNetwork",
     "DescribeSessionContexts",
     "DesktopInfo",
     "FileData",
     "FileUrlData",
+    "GetAdbLink",
     "GetAndLoadInternalContext",
+    "GetCdpLink",
     "GetContext",
     "GetContextFileDownloadUrl",
     "GetContextFileUploadUrl",
@@ -62,13 +79,18 @@ __all__ = [
     "GetMcpResource",
     "GetSession",
     "GetSessionDetail",
+    "GetSkillMetaData",
+    "InitBrowser",
     "InternalContextData",
     "LabelData",
     "LinkData",
     "ListContexts",
     "ListMcpTools",
     "ListSession",
+    "ListSkillMetaData",
     "ModifyContext",
+    "NetworkData",
+    "NetworkStatusData",
     "PauseSessionAsync",
     "RefreshSessionIdleTime",
     "ReleaseMcpSession",
@@ -78,7 +100,10 @@ __all__ = [
     "SessionDetailData",
     "SessionItem",
     "SetLabel",
+    "SkillItem",
+    "SkillMetaData",
     "SyncContext",
+    "UnbindContextSkillAsync",
 ]
 
 
@@ -297,6 +322,32 @@ class GetLink(Action[LinkData]):
     protocol_type: str | None = None
     port: int | None = None
     option: str | None = None
+
+
+@frozen(eq=False, repr=False)
+class GetAdbLink(Action[LinkData]):
+    """Let adb reach a phone; `option` has the public key of the machine that connects."""
+
+    repeatable = True
+    session_id: str
+    option: dict[str, str] = json_text("spaced", required=True)
+
+
+@frozen(eq=False, repr=False)
+class InitBrowser(Action[Any]):
+    """Start the browser of a session; the answer has its port."""
+
+    session_id: str
+    persistent_path: str
+    browser_option: dict[str, Any] = field(repr=False, metadata={"dialect": "spaced"})
+
+
+@frozen(eq=False, repr=False)
+class GetCdpLink(Action[LinkData]):
+    """Get a link to the browser's CDP endpoint."""
+
+    repeatable = True
+    session_id: str
 
 
 # --- Tools ------------------------------------------------------------------------------------------------------------

@@ -7,9 +7,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
 
+from agentbay._checked import checked_fields
 from agentbay._value import Value
 
 __all__ = ["Config", "Settings"]
@@ -25,6 +27,7 @@ PRE_RELEASE = "pre-"
 PRE_RELEASE_HOSTS = {"ap-southeast-1": "wuyingai-pre.ap-southeast-1.aliyuncs.com"}
 
 
+@checked_fields("timeout_ms")
 @define
 class Config:
     """The configuration of a client, in place of the environment.
@@ -104,8 +107,34 @@ def _seconds(timeout: Any, timeout_ms: Any) -> float:
 
 
 def _base_url(endpoint: str) -> str:
-    text = endpoint.strip().rstrip("/")
-    return text if text.startswith(("http://", "https://")) else f"https://{text}"
+    """The URL of an endpoint; a host alone means https.
+
+    Raises:
+        ValueError: it is not the address of a server, or has more in it than that.
+    """
+    text = endpoint.strip()
+    url = text if "://" in text else f"https://{text}"
+    if fault := _endpoint_fault(url):
+        shown = "what was given" if "@" in text else repr(endpoint)
+        raise ValueError(f"endpoint must be a host or an http(s) URL of one, not {shown}: {fault}")
+    return url.removesuffix("/")
+
+
+def _endpoint_fault(url: str) -> str:
+    """Why a URL cannot be an endpoint; empty when it can."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as broken:
+        return str(broken)
+    faults = {
+        f"{parts.scheme}:// is not spoken": parts.scheme not in ("http", "https"),
+        "it has no host": not host,
+        "there is a space in it": any(letter.isspace() for letter in url),
+        "a key or password does not belong into it": "@" in parts.netloc,
+        "calls go to the root of the host, so that it can have no path": f"{parts.path}{parts.query}" not in ("", "/"),
+    }
+    return next((fault for fault, there in faults.items() if there), "")
 
 
 @frozen(eq=False, repr=False)

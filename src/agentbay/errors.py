@@ -15,12 +15,16 @@ __all__ = [
     "APITimeoutError",
     "AgentBayError",
     "AgentError",
+    "AgentTimeoutError",
     "AuthenticationError",
     "BrowserError",
+    "BrowserPageError",
+    "BrowserTimeoutError",
     "ClearanceTimeoutError",
     "ClientClosedError",
     "CodeError",
     "CommandError",
+    "ConflictError",
     "EventLoopError",
     "ExecutionError",
     "FileError",
@@ -120,6 +124,10 @@ class NotFoundError(APIError):
     """What the call names does not exist, or does not exist any more (a deleted or released session)."""
 
 
+class ConflictError(APIError):
+    """The state of things does not allow the call: a paused session, a path that has its context already."""
+
+
 class RateLimitError(APIError):
     """Too many requests. `retry_after` is the service's advice in seconds, None when it gave none."""
 
@@ -160,8 +168,8 @@ class EventLoopError(SessionError, RuntimeError):
     """The client belongs to another event loop than the one that is running now."""
 
 
-class LocalRuntimeError(SessionError):
-    """The local runtime did not start, or this machine cannot run it."""
+class LocalRuntimeError(APIConnectionError):
+    """The local runtime did not start, or has ended, or this machine cannot run it."""
 
 
 class ToolError(AgentBayError):
@@ -215,13 +223,25 @@ class BrowserError(AgentBayError):
     summary = "Browser error"
 
 
-class AgentError(AgentBayError):
+class BrowserPageError(BrowserError, RuntimeError):
+    """The library that drives the page failed; its own exception is the cause."""
+
+
+class BrowserTimeoutError(BrowserError, TimeoutError):
+    """A task of the page operator did not end in time; it may go on in the session."""
+
+
+class AgentError(ToolError):
     """An agent task failed."""
 
     summary = "Agent action error"
 
 
-class OssError(AgentBayError):
+class AgentTimeoutError(AgentError, TimeoutError):
+    """A task did not end in time. The agent was told to give it up, but for a task that has no id."""
+
+
+class OssError(ToolError):
     """An object storage operation failed."""
 
     summary = "OSS operation error"
@@ -335,9 +355,15 @@ class GitNotFoundError(GitError):
 
 _HINTS = {
     AuthenticationError: "Check the API key (api_key= or AGENTBAY_API_KEY), and that it is of this endpoint's region.",
+    ConflictError: "See what state it is in: session.get_status(), session.context.list_bindings().",
     RateLimitError: "Wait and try again, or send fewer requests at once.",
 }
-_SESSION_GONE = "The session was deleted, was released after its idle time, or belongs to another key."
+_SESSION_GONE = (
+    "The session was deleted, was released after its idle time, or belongs to another key: create a new one."
+)
+_SESSION_PAUSED = "The session is paused: call its resume() first."
+
+_CONFLICTS = ("Paused", "InvalidStatus", "IncorrectStatus", "AlreadyBound", "Conflict")
 
 
 def _error_class(code: str, status: int) -> type[APIError]:
@@ -347,12 +373,22 @@ def _error_class(code: str, status: int) -> type[APIError]:
         return NotFoundError
     if code.startswith("Throttling") or status == 429:
         return RateLimitError
+    if status == 409 or any(part in code for part in _CONFLICTS):
+        return ConflictError
     return ServerError if status >= 500 else APIError
 
 
+def _hint(kind: type[APIError], code: str) -> str:
+    if code == "InvalidMcpSession.NotFound":
+        return _SESSION_GONE
+    return _SESSION_PAUSED if code.endswith("Paused") else _HINTS.get(kind, "")
+
+
 def service_error(code: str, message: str, status: int, **facts: Any) -> APIError:
-    """Make the typed exception for a refusal by the service; `facts` become the exception's attributes."""
+    """Make the typed exception for a refusal by the service; `facts` become the exception's attributes.
+
+    Without a `hint` among them it has the one of its class, which is about the service.
+    """
     kind = RateLimitError if facts.get("retry_after") is not None else _error_class(code, status)
     text = f"[{code}] {message.strip()}" if code else message.strip() or f"HTTP status {status}"
-    hint = _SESSION_GONE if code == "InvalidMcpSession.NotFound" else _HINTS.get(kind, "")
-    return kind(text, status, code=code, hint=hint, **facts)
+    return kind(text, status, code=code, **{"hint": _hint(kind, code)} | facts)

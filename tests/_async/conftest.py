@@ -89,8 +89,10 @@ async def either(request: pytest.FixtureRequest, client: AsyncAgentBay, gateway:
 
 
 @pytest.fixture
-def channel() -> Iterator[Channel]:
-    """A WebSocket server with a script."""
+def channel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Channel]:
+    """A WebSocket server with a script. Waits between tries to connect are short."""
+    monkeypatch.setattr("agentbay._socket_address.FIRST_WAIT", 0.01)
+    monkeypatch.setattr("agentbay._socket_address.JITTER", 0.005)
     with Channel() as channel:
         yield channel
 

@@ -10,12 +10,14 @@ import pytest
 
 import agentbay.actions
 from agentbay import (
+    AdbUrlResult,
     AppManagerRule,
     AsyncAgentBay,
     AsyncSession,
     BetaContextMount,
     BrowserContext,
     BrowserFingerprintContext,
+    BrowserOption,
     BrowserSyncMode,
     ContextSync,
     CreateSessionParams,
@@ -38,9 +40,10 @@ from agentbay import (
     __version__,
 )
 from agentbay._params import Action
+from tests._async.beta_rows import BETA_ROWS
 from tests._async.context_rows import ARCHIVE, ARCHIVE_TEXT, CONTEXT_ROWS, DEFAULT_POLICY, Row, in_json
 from tests.catalogue import check_action, example
-from tests.gateway import REQUEST_ID, SESSION_ID, Answer, Gateway, ok
+from tests.gateway import REQUEST_ID, SESSION_ID, Answer, Gateway, Said, ok
 
 ID = {"SessionId": SESSION_ID}
 YES: dict[str, Any] = {"request_id": REQUEST_ID, "success": True, "code": "ok", "http_status_code": 200}
@@ -55,6 +58,12 @@ STATS = {
 
 # What no public method sends: the service keeps it for older clients, and so does the local runtime.
 UNSENT = {"ReleaseMcpSession"}
+
+
+async def endpoint_of(session: AsyncSession) -> str:
+    """The address of a browser that was just started."""
+    await session.browser.initialize()
+    return await session.browser.get_endpoint_url()
 
 
 def seen(result: Any) -> Any:
@@ -178,7 +187,7 @@ ROWS = {
             "ExtraConfigs.Mobile.UninstallBlacklist.1": "com.z",
         },
         EXAMPLE_SESSION | {"image_id": "code_latest"},
-        answers={"GetContextInfo": loaded("c1", "c5", "c6", "c7", "c8")},
+        answers={"GetContextInfo": loaded("c1", "c5", "c6", "c7", "c8"), "shell": Said("")},
     ),
     "get": Row("GetSession", lambda client, session: client.get(SESSION_ID), ID, EXAMPLE_SESSION),
     "get_status": Row(
@@ -279,6 +288,30 @@ ROWS = {
         ID | {"ProtocolType": "https", "Port": "30100", "Option": "opt é"},
         OperationResult(**YES, data="wss://gw-cn-hangzhou-ai-linux.example.com:8008/websocket_ai/TOKEN"),
     ),
+    "get_adb_url": Row(
+        "GetAdbLink",
+        lambda client, session: session.mobile.get_adb_url("QAAAAé= me@here"),
+        ID | {"Option": '{"adbkey_pub": "QAAAA\\u00e9= me@here"}'},
+        AdbUrlResult(REQUEST_ID, code="ok", success=True, data="adb connect 203.0.113.10:54321"),
+    ),
+    "browser.initialize": Row(
+        "InitBrowser",
+        lambda client, session: session.browser.initialize(BrowserOption(extension_path=None, cmd_args=["é"])),
+        ID
+        | {
+            "PersistentPath": "/tmp/agentbay_browser",
+            "BrowserOption": '{"useStealth": false, "solveCaptchas": false, "autoLogin": false, "callForUser": false, '
+            '"cmdArgs": ["\\u00e9"]}',
+        },
+        True,
+    ),
+    "browser.get_endpoint_url": Row(
+        "GetCdpLink",
+        lambda client, session: endpoint_of(session),
+        ID,
+        "wss://gw-cn-hangzhou-ai-linux.example.com:8008/websocket_ai/TOKEN",
+        answers={"InitBrowser": example("InitBrowser")},
+    ),
     "list_mcp_tools": Row(
         "ListMcpTools",
         lambda client, session: session.list_mcp_tools("browser_latest"),
@@ -297,7 +330,8 @@ ROWS = {
         },
         McpToolResult(REQUEST_ID, success=True, data="hello\n"),
     ),
-} | CONTEXT_ROWS
+}
+ROWS |= CONTEXT_ROWS | BETA_ROWS
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
@@ -322,8 +356,13 @@ def action_names() -> set[str]:
     return {kind.__name__ for kind in kinds if issubclass(kind, Action)}
 
 
+def covered() -> set[str]:
+    """The actions that have a row."""
+    return {row.action for row in ROWS.values()}
+
+
 def test_every_action_has_a_row() -> None:
-    assert action_names() == {row.action for row in ROWS.values()} | UNSENT
+    assert action_names() == covered() | UNSENT
 
 
 async def test_a_plain_create_sends_nothing_that_was_not_asked_for(client: AsyncAgentBay, gateway: Gateway) -> None:

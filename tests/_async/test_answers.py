@@ -80,7 +80,9 @@ async def test_every_call_reports_a_refusal_as_a_failed_result(
 
 @each_call
 @pytest.mark.parametrize(
-    "answer", [raw("<html>"), raw(""), raw("[]"), raw("7"), raw(b"\xff\xfe"), raw("[" * 100_000)], ids=range(6)
+    "answer",
+    [raw("<html>"), raw(""), raw("{}"), raw("[]"), raw("7"), raw(b"\xff\xfe"), raw("[" * 100_000)],
+    ids=range(7),
 )
 async def test_every_call_raises_when_a_good_answer_is_not_json(
     client: AsyncAgentBay,
@@ -223,7 +225,7 @@ async def test_an_error_says_what_can_be_done_about_it(session: AsyncSession, ga
     assert str(gone.error) == (
         "[InvalidMcpSession.NotFound] Resource [McpSession] is not found. "
         f"(action=GetLabel, session_id={SESSION_ID}, request_id={REQUEST_ID}, attempts=1) "
-        "The session was deleted, was released after its idle time, or belongs to another key."
+        "The session was deleted, was released after its idle time, or belongs to another key: create a new one."
     )
     assert key.error is not None
     assert "api_key=" in key.error.hint

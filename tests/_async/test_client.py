@@ -11,6 +11,7 @@ import pytest
 from agentbay import (
     AgentBayError,
     AsyncAgentBay,
+    AsyncSession,
     AuthenticationError,
     ClientClosedError,
     Config,
@@ -92,8 +93,8 @@ async def test_creation_names_the_region(gateway: Gateway, region: str) -> None:
 # --- Finding ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("blank", ["", "  \n", None])
-async def test_a_blank_id_is_refused_before_any_request(client: AsyncAgentBay, gateway: Gateway, blank: Any) -> None:
+@pytest.mark.parametrize("blank", ["", "  \n"])
+async def test_a_blank_id_is_refused_before_any_request(client: AsyncAgentBay, gateway: Gateway, blank: str) -> None:
     result = await client.get(blank)
 
     assert (result.success, result.error_message, gateway.requests) == (False, "session_id is required", [])
@@ -239,7 +240,7 @@ async def test_a_client_closes_when_its_block_ends(make: Make, gateway: Gateway)
     async with make() as client:
         await client.list()
 
-    with pytest.raises(ClientClosedError, match="closed; make a new one"):
+    with pytest.raises(ClientClosedError, match=r"This client is closed\..* Make a new one"):
         await client.list()
 
 
@@ -252,8 +253,72 @@ async def test_closing_twice_does_nothing(make: Make) -> None:
 async def test_tools_of_a_closed_client_fail_clearly(client: AsyncAgentBay, either: Any) -> None:
     await client.aclose()
 
-    with pytest.raises(ClientClosedError, match="closed; make a new one"):
+    with pytest.raises(ClientClosedError, match=r"This client is closed\..* Make a new one") as caught:
         await either.command.run("ls")
+    assert caught.value.session_id == either.session_id
+
+
+async def test_a_client_shows_where_it_goes_but_not_its_key(make: Make, gateway: Gateway) -> None:
+    name = AsyncAgentBay.__name__
+
+    assert repr(make()) == f"<{name} endpoint={gateway.url} region=cn-hangzhou>"
+    assert repr(make(endpoint="local")) == f"<{name} endpoint=local region=cn-hangzhou>"
+
+
+WRONG_ARGUMENTS: dict[str, Callable[[AsyncAgentBay, AsyncSession], Any]] = {
+    "params must be a CreateSessionParams or None, not a str": lambda client, _: client.create("linux_latest"),
+    "session must be an? (Async)?Session, not a str": lambda client, _: client.delete("session-id"),
+    "session must be an? (Async)?Session, not None": lambda client, _: client.delete(None),
+    "session_id must be a str, not 1": lambda client, _: client.get(1),
+    "labels must be .*, but the value of 'a' is 1": lambda client, _: client.list({"a": 1}),
+    "limit must be at least 1, not -1": lambda client, _: client.list(limit=-1),
+    "timeout must be at least 0 seconds, not -1": lambda _, session: session.pause(timeout=-1),
+    "poll_interval must be above 0 seconds, not 0": lambda _, session: session.resume(poll_interval=0),
+    "port must be a whole number or None, not a str": lambda _, session: session.get_link(port="80"),
+    "args must be a dict, not a str": lambda _, session: session.call_mcp_tool("shell", "ls"),
+    "read_timeout must be above 0 milliseconds, not 0": lambda _, session: session.get_metrics(read_timeout=0),
+    "command must be a str, not bytes": lambda _, session: session.command.run(b"ls"),
+    "timeout_ms must be a whole number, not a str": lambda _, session: session.command.run("ls", timeout_ms="5"),
+    "envs must be a dict of str to str or None, not list": lambda _, session: session.command.run("ls", envs=["A=1"]),
+    "envs must be a dict of str to str, not str": lambda _, session: session.env.set("A=1"),
+    "keys must be a list of str or None, not a str": lambda _, session: session.env.get("A"),
+    "content must be a str, not bytes": lambda _, session: session.file_system.write_file("/a", b"x"),
+    "path must be a str, not 123": lambda _, session: session.file_system.read_file(123),
+    "paths must be a list of str, not a str": lambda _, session: session.file_system.read_multiple_files("/a"),
+    "timeout_s must be a whole number, not a str": lambda _, session: session.code.run_code("1", "py", timeout_s="9"),
+    "on_stdout must be a function or None, not True": lambda _, session: session.code.run_code(
+        "1", "py", stream_beta=True, on_stdout=True
+    ),
+    "context must be a Context, not a str": lambda client, _: client.context.delete("context-id"),
+    "page_size must be at least 1, not 0": lambda client, _: client.context.list_files("c", "/", page_size=0),
+    "path must be a str or None, not 1": lambda _, session: session.context.sync("c", 1),
+    "files must be a list of str or None, not a str": lambda _, session: session.git.add("/r", files="a.txt"),
+    "depth must be at least 1, not 0": lambda _, session: session.git.clone("https://h/r.git", depth=0),
+    "cols must be a whole number, not a str": lambda _, session: session.pty.create("80"),
+}
+
+
+@pytest.mark.parametrize(("fault", "call"), WRONG_ARGUMENTS.items(), ids=range(len(WRONG_ARGUMENTS)))
+async def test_a_wrong_argument_is_told_before_anything_is_sent(
+    client: AsyncAgentBay,
+    session: AsyncSession,
+    gateway: Gateway,
+    fault: str,
+    call: Callable[[AsyncAgentBay, AsyncSession], Any],
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{fault}$"):
+        await call(client, session)
+
+    assert gateway.requests == []
+
+
+def test_a_client_refuses_wrong_arguments_of_its_own() -> None:
+    with pytest.raises(TypeError, match="cfg must be a Config or None, not a dict"):
+        AsyncAgentBay(KEY, cfg={"endpoint": "local"})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="api_key must be a str, not bytes"):
+        AsyncAgentBay(b"akm-secret")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="endpoint must be a host"):
+        AsyncAgentBay(KEY, endpoint="ftp://example.com")
 
 
 async def test_an_http_client_of_the_users_own_carries_everything_and_stays_open(gateway: Gateway) -> None:
@@ -283,7 +348,7 @@ async def test_requests_go_through_a_proxy_that_is_named(gateway: Gateway) -> No
 
 @pytest.mark.parametrize("retries", [-1, True, 1.5, "2"])
 async def test_a_wrong_number_of_retries_is_refused(retries: Any) -> None:
-    with pytest.raises(ValueError, match="retries must be"):
+    with pytest.raises((TypeError, ValueError), match="retries must be"):
         AsyncAgentBay(KEY, retries=retries)
 
 

@@ -118,6 +118,7 @@ async def test_an_error_of_the_code_is_told_and_kept(wired: AsyncSession, channe
 ERRORS: list[tuple[list[dict[str, Any]], tuple[str, str, str]]] = [
     ([event("error", error={"error": "e"}), END], ("ExecutionError", "e", "")),
     ([event("error", error=None), END], ("ExecutionError", "", "")),
+    ([event("error", error={"code": "E", "message": "m", "traceback": "at 1"}), END], ("E", "m", "at 1")),
     ([END | {"executionError": "too slow"}], ("ExecutionError", "too slow", "")),
 ]
 

@@ -15,6 +15,7 @@ from agentbay import (
     APIError,
     APIResponseError,
     APITimeoutError,
+    AppManagerRule,
     AsyncAgentBay,
     AsyncSession,
     BetaContextMount,
@@ -31,6 +32,9 @@ from agentbay import (
 )
 from agentbay._async import context_manager
 from agentbay._async.context_manager import patience
+from agentbay._deadline import Deadline
+from agentbay._pairs import async_sleep
+from tests.channel import workers
 from tests.gateway import GONE, REQUEST_ID, SESSION_ID, Answer, Gateway, Received, no, ok, raw, refusal
 
 Make = Callable[..., AsyncAgentBay]
@@ -415,10 +419,73 @@ async def test_a_client_that_is_closed_ends_the_wait(client: AsyncAgentBay, gate
 
 
 async def test_settings_that_are_refused_are_not_sent(client: AsyncAgentBay, gateway: Gateway) -> None:
-    extra = ExtraConfigs(MobileExtraConfig(uninstall_blacklist=[1]))  # type: ignore[list-item]
+    extra = ExtraConfigs(MobileExtraConfig(app_manager_rule=AppManagerRule("Grey")))
 
-    with pytest.raises(ValueError, match="A package name must be text, not int"):
+    with pytest.raises(ValueError, match="rule_type must be 'White' or 'Black', not 'Grey'"):
         await client.create(CreateSessionParams(extra_configs=extra))
-    with pytest.raises(TypeError, match="BetaContextMount, not str"):
+    with pytest.raises(TypeError, match="a list of ContextSync or None, but item 0 is a str"):
         await client.create(CreateSessionParams(context_syncs=["x"]))  # type: ignore[list-item]
     assert gateway.names == []
+
+
+# --- Waiting beside the program ---------------------------------------------------------------------------------------
+
+
+async def told(calls: list[bool]) -> bool:
+    """Waits until the function was called, and gives what it was told."""
+    deadline = Deadline.after(5)
+    while not calls and not deadline.passed:
+        await async_sleep(0.005)
+    return calls[0]
+
+
+@pytest.mark.parametrize(("status", "outcome"), [("Success", True), ("Failed", False)])
+async def test_a_function_is_told_how_a_sync_ended(
+    session: AsyncSession, gateway: Gateway, status: str, outcome: bool
+) -> None:
+    gateway.on("SyncContext", ok())
+    gateway.on("GetContextInfo", tasks((ID, "Running"), kind="upload"), tasks((ID, status), kind="upload"))
+    calls: list[bool] = []
+
+    begun = await session.context.sync(ID, "/p", callback=calls.append)
+
+    assert begun.success
+    assert await told(calls) is outcome
+    assert workers() == 0
+
+
+async def test_a_sync_that_is_refused_calls_no_function(session: AsyncSession, gateway: Gateway) -> None:
+    gateway.on("SyncContext", no("Busy", "later"))
+    calls: list[bool] = []
+
+    result = await session.context.sync(callback=calls.append)
+
+    assert (result.success, calls, workers()) == (False, [], 0)
+
+
+async def test_a_deleted_session_leaves_nobody_waiting(session: AsyncSession, gateway: Gateway) -> None:
+    gateway.on("SyncContext", ok())
+    gateway.on("GetContextInfo", tasks((ID, "Running"), kind="upload"))
+    gateway.on("DeleteSessionAsync", ok())
+    gateway.on("GetSessionDetail", GONE)
+    calls: list[bool] = []
+    await session.context.sync(callback=calls.append)
+    await async_sleep(0.03)
+
+    await session.delete()
+
+    assert (calls, workers()) == ([False], 0)
+
+
+async def test_a_closed_client_leaves_nobody_waiting(
+    client: AsyncAgentBay, session: AsyncSession, gateway: Gateway
+) -> None:
+    gateway.on("SyncContext", ok())
+    gateway.on("GetContextInfo", tasks((ID, "Running"), kind="upload"))
+    calls: list[bool] = []
+    await session.context.sync(callback=calls.append)
+    await async_sleep(0.03)
+
+    await client.aclose()
+
+    assert (calls, workers()) == ([False], 0)

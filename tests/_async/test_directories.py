@@ -22,7 +22,7 @@ from agentbay import (
     NotFoundError,
     RetryPolicy,
 )
-from tests.gateway import GONE, REQUEST_ID, SESSION_ID, Answer, Gateway, Received, no, ok, raw
+from tests.gateway import GONE, REQUEST_ID, SESSION_ID, Answer, Gateway, Received, Said, no, ok, raw
 from tests.store import Plan, Store
 
 Make = Callable[..., AsyncAgentBay]
@@ -52,11 +52,11 @@ def listing(store: Store) -> Callable[[Received], Answer]:
     def answer(request: Received) -> Answer:
         folder = request.form["ParentFolderPath"].rstrip("/") + "/"
         paths = [unquote(path) for path in store.files if unquote(path).startswith(folder)]
-        names = sorted({path.removeprefix(folder).partition("/")[::2] for path in paths})
+        names = sorted({path.removeprefix(folder).partition("/")[:2] for path in paths} - {("", "")})
         start = int(request.query.get("NextToken", "0"))
         entries = {
-            name: {"FileName": name, "FilePath": folder + name, "FileType": "FOLDER" if rest else "FILE"}
-            for name, rest in names
+            name: {"FileName": name, "FilePath": folder + name, "FileType": "FOLDER" if cut else "FILE"}
+            for name, cut in names
         }
         page = list(entries.values())[start : start + 2]
         return ok(page, NextToken=str(start + 2) if start + 2 < len(entries) else "")
@@ -138,6 +138,67 @@ async def test_the_top_of_the_store_is_a_directory_too(served: AsyncSession, sto
     assert (await served.fs.download_directory("/", tmp_path)).files == ["a/b"]
 
 
+async def test_empty_directories_are_made_there_and_back(
+    served: AsyncSession, gateway: Gateway, store: Store, tmp_path: Path
+) -> None:
+    make_tree(tmp_path / "x", "a/b")
+    for name in ("hollow", "deep/er", "a/é", "skipped"):
+        (tmp_path / "x" / name).mkdir(parents=True)
+    gateway.on("create_directory", Said("True"))
+    heard: list[str] = []
+    names = ["a/b", "a/é/", "deep/er/", "hollow/"]
+
+    up = await served.fs.upload_directory(tmp_path / "x", BASE, exclude=["skipped"], progress_cb=heard.append)
+    made = sorted(one.args["path"] for one in gateway.of("create_directory"))
+    store.files |= {quote(f"{BASE}/{name}"): b"" for name in (*names[1:], "skipped/")}
+    down = await served.fs.download_directory(BASE, tmp_path / "y", exclude=["skipped"])
+
+    assert (up.files, sorted(heard), up.success, up.request_id) == (names, names, True, REQUEST_ID)
+    assert made == [f"{BASE}/{name[:-1]}" for name in names[1:]]
+    assert (down.files, down.success) == (names, True)
+    there = sorted(path.relative_to(tmp_path / "y").as_posix() for path in (tmp_path / "y").rglob("*"))
+    assert there == ["a", "a/b", "a/é", "deep", "deep/er", "hollow"]
+
+
+async def test_only_the_wanted_empty_directories_are_made(
+    served: AsyncSession, gateway: Gateway, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "x" / "hollow").mkdir(parents=True)
+    store.files[f"{BASE}/hollow/"] = b""
+
+    assert (await served.fs.upload_directory(tmp_path / "x", BASE, include=["*.py"])).files == []
+    assert (await served.fs.download_directory(BASE, tmp_path / "y", include=["*.py"])).files == []
+    assert ("create_directory" in gateway.names, (tmp_path / "y").exists()) == (False, False)
+
+
+@pytest.mark.parametrize(("kind", "files"), [("isDirectory", ["hollow/"]), ("isFile", [])])
+async def test_a_directory_that_cannot_be_made_is_told_unless_it_is_there(
+    served: AsyncSession, gateway: Gateway, tmp_path: Path, kind: str, files: list[str]
+) -> None:
+    (tmp_path / "hollow").mkdir()
+    gateway.on("create_directory", Said("it exists", failed=True))
+    gateway.on("get_file_info", Said(f"size: 0\n{kind}: true"))
+
+    result = await served.fs.upload_directory(tmp_path, BASE)
+
+    assert (result.success, result.files) == (bool(files), files)
+    assert result.failures == ({} if files else {"hollow/": "create_directory failed: it exists"})
+
+
+async def test_an_empty_directory_that_cannot_be_made_here_is_told(
+    served: AsyncSession, store: Store, tmp_path: Path
+) -> None:
+    make_tree(tmp_path, "y/hollow", "outside/x")
+    (tmp_path / "y" / "link").symlink_to(tmp_path / "outside")
+    store.files = {f"{BASE}/{name}/": b"" for name in ("hollow", "link", "link/deep")}
+
+    result = await served.fs.download_directory(BASE, tmp_path / "y")
+
+    text = "it would be outside of the directory"
+    assert result.failures == {"hollow/": "Download exception: File exists", "link/deep/": text}
+    assert tree(tmp_path / "outside") == {"x": "outside/x"}
+
+
 @pytest.mark.parametrize("concurrency", [1, 3, 50])
 async def test_many_files_go_at_once(served: AsyncSession, store: Store, tmp_path: Path, concurrency: int) -> None:
     names = [f"{number % 7}/{number}" for number in range(60)]
@@ -184,8 +245,9 @@ async def test_patterns_choose_both_ways(
         ({"include": "*.py"}, TypeError),
         ({"exclude": "*.py"}, TypeError),
         ({"concurrency": 0}, ValueError),
-        ({"concurrency": True}, ValueError),
-        ({"concurrency": "8"}, ValueError),
+        ({"concurrency": 8.5}, TypeError),
+        ({"concurrency": True}, TypeError),
+        ({"concurrency": "8"}, TypeError),
     ],
 )
 async def test_wrong_arguments_are_refused_before_any_request(
@@ -280,10 +342,12 @@ async def test_a_tree_without_an_end_is_left_at_a_depth(served: AsyncSession, ga
 async def test_a_name_that_is_not_utf_8_is_told(served: AsyncSession, store: Store, tmp_path: Path) -> None:
     (tmp_path / "good").touch()
     (tmp_path / os.fsdecode(b"\xff")).touch()
+    (tmp_path / os.fsdecode(b"\xfe")).mkdir()
 
     result = await served.fs.upload_directory(tmp_path, BASE)
 
-    assert (result.files, result.failures) == (["good"], {"\udcff": "its name is not UTF-8"})
+    text = "its name is not UTF-8"
+    assert (result.files, result.failures) == (["good"], {"\udcff": text, "\udcfe/": text})
     assert stored(store) == ["good"]
 
 
@@ -365,6 +429,7 @@ async def test_a_refusal_before_the_first_file_ends_it(
     assert (listed.error_message, type(listed.error)) == ("list_files failed: [X] y", APIError)
     assert (synced.error_message, synced.files) == ("session.context.sync(upload) failed: [X] y", ["a"])
     assert (gone.error_message, type(gone.error)) == ("Resource [McpSession] is not found.", NotFoundError)
+    assert (listed.request_id, gone.request_id) == (REQUEST_ID, REQUEST_ID)
 
 
 async def test_files_that_do_not_arrive_in_the_session_are_told(

@@ -22,6 +22,7 @@ from agentbay import (
     AsyncSession,
     AuthenticationError,
     ClientClosedError,
+    ConflictError,
     DownloadResult,
     FileError,
     NotFoundError,
@@ -310,8 +311,8 @@ async def test_other_refusals_are_final(served: AsyncSession, store: Store, tmp_
     result = await served.fs.upload_file(tmp_path / "x", REMOTE)
 
     assert (result.error_message, result.bytes_sent) == (f"Upload failed with HTTP {status}", 3)
-    assert type(result.error) is (NotFoundError if status == 404 else APIError)
-    assert len(store.asked) == 1
+    assert type(result.error) is {404: NotFoundError, 409: ConflictError}.get(status, APIError)
+    assert (result.error.hint, len(store.asked)) == ("", 1)
 
 
 async def test_an_upload_that_is_cut_begins_anew(served: AsyncSession, store: Store, tmp_path: Path) -> None:
@@ -540,6 +541,7 @@ async def test_a_session_that_is_gone_is_told(served: AsyncSession, gateway: Gat
     result = await served.fs.upload_file(tmp_path / "x", REMOTE)
 
     assert (type(result.error), result.error_message) == (NotFoundError, "Resource [McpSession] is not found.")
+    assert result.request_id == REQUEST_ID
     assert await served.fs.get_file_transfer_context_path() is None
 
 

@@ -254,6 +254,32 @@ async def test_several_files_are_read_as_blocks(
     assert result == MultipleFileContentResult(REQUEST_ID, success=True, contents=contents)
 
 
+ASKED = [
+    ("/a:\n---\nkey: value\n\n---\n/b:\nb\n", {"/a": "---\nkey: value", "/b": "b"}),
+    ("/a: one\n---\n---\n---\n/b:", {"/a": "one\n---\n---", "/b": ""}),
+    ("/b:\nb\n---\n/a:\na: 1", {"/b": "b", "/a": "a: 1"}),
+    ("/a:\n/b: no block\n---\n/b:\nb", {"/a": "/b: no block", "/b": "b"}),
+    ("./a:\na\n---\n/b:\nb", {"./a": "a", "/b": "b"}),
+]
+
+
+@pytest.mark.parametrize(("text", "contents"), ASKED, ids=range(len(ASKED)))
+async def test_only_the_paths_that_were_asked_for_begin_a_block(
+    session: AsyncSession, gateway: Gateway, text: str, contents: dict[str, str]
+) -> None:
+    gateway.on("read_multiple_files", Said(text))
+
+    assert (await session.file_system.read_multiple_files(["/a", "/b"])).contents == contents
+
+
+async def test_of_two_paths_that_fit_the_longer_one_begins_the_block(session: AsyncSession, gateway: Gateway) -> None:
+    gateway.on("read_multiple_files", Said("/a:b: x\n---\n/a: y"))
+
+    result = await session.file_system.read_multiple_files(["/a", "/a:b", "/a"])
+
+    assert result.contents == {"/a:b": "x", "/a": "y"}
+
+
 @pytest.mark.parametrize(
     ("text", "matches"), [("", []), ("\n", []), ("No matches found\n", []), (" /a \n/b c\n", ["/a", "/b c"])]
 )

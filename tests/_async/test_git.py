@@ -193,6 +193,12 @@ LINES: dict[str, Row] = {
         120000,
         None,
     ),
+    "pull with credentials": (
+        lambda g: g.pull("/r", remote=PRIVATE, branch="b"),
+        f"git -C '/r' {KNOWN} 'pull' 'https://h/x.git' 'b'",
+        120000,
+        None,
+    ),
     "set_config": (lambda g: g.set_config("/r", "k", "v"), "git -C '/r' 'config' '--global' 'k' 'v'", 30000, None),
     "set_config local": (
         lambda g: g.set_config("/r", "k", "v", scope="local"),
@@ -242,6 +248,28 @@ async def test_a_session_without_git_says_so_each_time(session: AsyncSession, ga
     assert 2 == len(gateway.requests)
 
 
+@pytest.mark.parametrize(
+    ("operation", "arguments", "name"),
+    [
+        ("clone", {"url": "--upload-pack=touch /tmp/x"}, "url"),
+        ("clone", {"url": "https://host/a.git", "path": "--bare"}, "path"),
+        ("checkout_branch", {"repo_path": "/r", "branch": "--orphan"}, "branch"),
+        ("remote_add", {"repo_path": "/r", "name": "-m", "url": "https://host/a.git"}, "name"),
+        ("remote_add", {"repo_path": "/r", "name": "up", "url": "--mirror=fetch"}, "url"),
+        ("remote_get", {"repo_path": "/r", "name": "--all"}, "name"),
+        ("pull", {"repo_path": "/r", "remote": "--upload-pack=id"}, "remote"),
+        ("pull", {"repo_path": "/r", "branch": "--all"}, "branch"),
+        ("reset", {"repo_path": "/r", "target": "--hard"}, "target"),
+    ],
+)
+async def test_a_value_that_git_would_take_for_an_option_is_refused_before_any_request(
+    session: AsyncSession, gateway: Gateway, operation: str, arguments: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must not begin with a dash, which git takes for an option$"):
+        await getattr(session.git, operation)(**arguments)
+    assert [] == gateway.requests
+
+
 async def test_a_mode_that_does_not_exist_is_refused_before_any_request(
     session: AsyncSession, gateway: Gateway
 ) -> None:
@@ -259,6 +287,9 @@ ERRORS: list[tuple[Said, type[GitError], str, int]] = [
     (shell("", "CONFLICT (content): a", 1), GitConflictError, "merge conflict. CONFLICT", 1),
     (shell("", "Automatic merge failed", 1), GitConflictError, "merge conflict. Automatic", 1),
     (shell("", "bash: git: command not found", 127), GitNotFoundError, "git not found. bash", 127),
+    (shell("Automatic merge failed; fix conflicts", "", 1), GitConflictError, "merge conflict. Automatic", 1),
+    (shell("Untracked files: 403.html\n", "", 1), GitError, r"\(exit code 1\): Untracked files: 403.html \(", 1),
+    (shell("", "", 1), GitError, r"\(exit code 1\): \(", 1),
     (shell("", "odd", 127), GitNotFoundError, "git not found. odd", 127),
     (shell("", "fatal: odd", 3), GitError, r"\(exit code 3\): fatal: odd", 3),
     (Said("Execution failed. Error code:-1 Error message: [timeout]", True), GitError, r"\[timeout\]", 1),
@@ -375,10 +406,14 @@ async def test_a_repository_from_its_beginning_to_a_conflict(real: AsyncSession,
     (tmp_path / "it's a repo" / "é b.txt").write_text("four\n")
     await git.add(repo)
     await git.commit(repo, "on main", author_name="Bob", author_email="b@example.com")
+    with pytest.raises(
+        GitError, match=r"Git commit failed \(exit code 1\): On branch main\nnothing to commit, working tree clean"
+    ):
+        await git.commit(repo, "once more")
     with pytest.raises(GitError):
         await git.delete_branch(repo, "side")
     await git.set_config(repo, "pull.rebase", "false", scope="local")
-    with pytest.raises(GitError):
+    with pytest.raises(GitConflictError, match=r"CONFLICT \(content\): Merge conflict in"):
         await git.pull(repo, remote=repo, branch="side")
     assert (await git.status(repo)).has_conflicts
     await git.reset(repo, mode="hard")
@@ -399,3 +434,17 @@ async def test_clones_and_remotes(real: AsyncSession, tmp_path: Path) -> None:
         await git.remote_add(copy, "other", origin)
     with pytest.raises(GitNotARepoError):
         await git.status(str(tmp_path))
+
+
+async def test_credentials_of_a_pull_are_not_stored(real: AsyncSession, tmp_path: Path) -> None:
+    git, origin, copy = real.git, str(tmp_path / "origin"), str(tmp_path / "copy")
+    await git.init(origin, initial_branch="main")
+    await git.configure_user(origin, "Ann", "ann@example.com")
+    await git.commit(origin, "first", allow_empty=True)
+    await git.clone(origin, path=copy)
+    await git.commit(origin, "second", allow_empty=True)
+    await git.set_config(copy, f"url.{origin}.insteadOf", "https://h/x.git")
+    await git.pull(copy, remote=PRIVATE, branch="main")
+    assert "second" == (await git.log(copy, max_count=1)).entries[0].message
+    stored = [path.read_bytes() for path in (tmp_path / "copy").rglob("*") if path.is_file()]
+    assert [] == [content for content in stored if SECRET.encode() in content]

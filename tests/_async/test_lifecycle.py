@@ -15,6 +15,7 @@ from agentbay import (
     AsyncAgentBay,
     AsyncSession,
     AuthenticationError,
+    ConflictError,
     DeleteResult,
     NotFoundError,
     SessionError,
@@ -156,7 +157,7 @@ async def test_any_other_state_is_a_failure_at_once(
 
     message = f"The session is DELETING instead of {goal}"
     assert result == kind(REQUEST_ID, success=False, error_message=message, status="DELETING")
-    assert type(result.error) is SessionError
+    assert type(result.error) is ConflictError
 
 
 @each_way

@@ -111,7 +111,7 @@ async def test_input_that_is_no_text_travels_as_base64(wired: AsyncSession, chan
 
 async def test_input_must_be_bytes(wired: AsyncSession) -> None:
     handle = await wired.pty.connect("p1")
-    with pytest.raises(TypeError, match="data must be bytes, not str"):
+    with pytest.raises(TypeError, match="data must be bytes, not a str"):
         await handle.send_input("ls")  # type: ignore[arg-type]
 
 
@@ -165,6 +165,14 @@ async def test_a_refusal_is_a_typed_error(
     with pytest.raises(PtyError) as caught:
         await wired.pty.connect("p1")
     assert (kind, text) == (type(caught.value), caught.value.message)
+
+
+async def test_a_folder_that_is_missing_is_no_missing_terminal(wired: AsyncSession, channel: Channel) -> None:
+    text = "the working directory /w cannot be used: No such file or directory"
+    channel.on("pty.create", {"error": text})
+    with pytest.raises(PtyError) as caught:
+        await wired.pty.create(cwd="/w")
+    assert (PtyError, text) == (type(caught.value), caught.value.message)
 
 
 # Output and ends

@@ -37,6 +37,24 @@ async def session_of(client: AsyncAgentBay, gateway: Gateway, *, direct: bool = 
     return session
 
 
+# --- Handshakes that never succeed ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["pool", "fast"])
+async def test_https_to_a_server_without_tls_is_told_and_not_tried_again(engine: str) -> None:
+    def plain(peer: Peer) -> None:
+        peer.sock.recv(1)
+        peer.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+    with Server(plain) as server:
+        async with AsyncAgentBay("key", endpoint=server.url.replace("http:", "https:"), engine=engine) as client:
+            with pytest.raises(APIConnectionError) as caught:
+                await client.list()
+
+    hint = "The server does not speak TLS: write the endpoint with http:// if that is what you mean."
+    assert (caught.value.hint, caught.value.attempts, server.opened) == (hint, 1, 1)
+
+
 # --- Answers that are tried again -------------------------------------------------------------------------------------
 
 

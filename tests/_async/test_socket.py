@@ -21,6 +21,8 @@ from agentbay import (
     WsProtocolError,
     WsRemoteError,
 )
+from agentbay._async import socket as module
+from agentbay._async.socket import AsyncSocketStream
 from agentbay._frames import Outcome, Resend
 from agentbay._socket_address import Address, Backoff
 from tests.channel import Channel, Frame, Peer, workers
@@ -117,6 +119,40 @@ async def test_a_stream_has_an_end_in_time(wired: AsyncSession) -> None:
             _ = [event async for event in stream]
 
 
+async def test_a_stream_that_nobody_reads_is_given_up_and_holds_up_no_other(
+    wired: AsyncSession, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 3 * 1024 * 1024)
+    events = [{"phase": "event", "seq": number, "chunk": "x" * 700_000} for number in range(20)]
+    channel.on("many", *events)
+    channel.on("add", {"result": 1})
+    got: list[Any] = []
+
+    async def read(stream: AsyncSocketStream) -> None:
+        async for event in stream:
+            got.append(event)  # noqa: PERF401  (what came before the error counts)
+
+    async with wired._channel.stream("server", {"method": "many"}) as stream:
+        assert {"result": 1} == await wired._channel.call("server", {"method": "add"})
+        for _ in range(2):
+            with pytest.raises(WsCancelledError, match=rf"^Stream {stream.id} \(many\) was given up: more than 3 MiB"):
+                await read(stream)
+    assert (events[:4], {}) == (got, wired._channel._router._waiting)
+
+
+async def test_a_single_event_may_be_larger_than_what_may_wait(
+    wired: AsyncSession, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 10)
+    channel.on("many", EVENTS[0])
+    channel.on("more", EVENTS[1])
+    async with wired._channel.stream("server", {"method": "many"}) as stream:
+        async for event in stream:
+            if event == EVENTS[1]:
+                break
+            await stream.send({"method": "more"})
+
+
 async def test_a_stream_that_is_left_early_is_forgotten(wired: AsyncSession, channel: Channel) -> None:
     channel.on("many", *EVENTS)
     async with wired._channel.stream("server", {"method": "many"}) as stream:
@@ -189,6 +225,26 @@ async def test_after_a_cut_the_channel_connects_again_by_itself(wired: AsyncSess
     forget()
     assert ["RECONNECTING", "OPEN", "ERROR", "RECONNECTING", "OPEN"] == states
     assert (2, 1) == (len(channel.handshakes), workers())
+
+
+@pytest.mark.parametrize("way", ["call", "send", "stream"])
+async def test_what_comes_right_after_a_cut_takes_the_next_line(
+    wired: AsyncSession, channel: Channel, way: str
+) -> None:
+    channel.on("add", {"phase": "end", "result": 1})
+    await wired._channel.open()
+    await async_until(lambda: channel.peers)
+    channel.cut()
+    match way:
+        case "call":
+            assert 1 == (await wired._channel.call("server", {"method": "add"}))["result"]
+        case "send":
+            await wired._channel.send("server", {"method": "add"})
+        case _:
+            async with wired._channel.stream("server", {"method": "add"}) as stream:
+                assert [] == [event async for event in stream]
+    await async_until(lambda: channel.of("add"))
+    assert (1, 2, {}) == (len(channel.of("add")), len(channel.handshakes), wired._channel._router._waiting)
 
 
 async def test_it_goes_on_trying_while_the_server_is_busy(wired: AsyncSession, channel: Channel) -> None:

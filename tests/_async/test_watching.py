@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from agentbay import AsyncSession, FileChangeEvent, NotFoundError
+from agentbay import AsyncSession, FileChangeEvent, NotFoundError, WsCancelledError
 from agentbay._async import watching as module
+from agentbay._pairs import async_sleep
 from agentbay._watch import Events, StopEvent, Watcher
 from tests.catalogue import WS
 from tests.channel import Channel
@@ -83,6 +84,41 @@ async def test_a_push_reaches_the_callback_and_no_more_looks_are_taken(
     assert ([events("a", "b")], 2) == (got, len(gateway.of("get_file_change")))
 
 
+async def test_a_quiet_watch_ends_when_it_is_told_to(
+    wired: AsyncSession, subscribed: Channel, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TICK", 0.001)
+    gateway.on("get_file_change", NONE)
+    got: list[Events] = []
+    watcher = await start(wired, got)
+    await ready(watcher, subscribed, gateway)
+    await async_sleep(0.05)
+    await end(watcher)
+    assert ([], 2) == (got, len(gateway.of("get_file_change")))
+
+
+async def test_a_watch_that_nobody_reads_is_given_up(
+    wired: AsyncSession, subscribed: Channel, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 3)
+    gateway.on("get_file_change", NONE, found("first"), NONE)
+    got: list[Events] = []
+
+    async def follow() -> None:
+        async for changes in wired.fs.watch_directory("/w", interval=FAST):
+            got.append(changes)
+            if got == [events("first")]:
+                for name in "abcd":
+                    subscribed.push(SERVER, push(name, name))
+                await async_until(lambda: not wired._channel._router._subscriptions)
+
+    with pytest.raises(WsCancelledError, match="The watch of /w was given up: more than 3 changes were not read"):
+        await follow()
+
+    assert [events("first"), events("a", "a")] == got
+    await async_until(lambda: subscribed.of("unsubscribe_file_change"))
+
+
 async def test_the_messages_are_the_catalogues(wired: AsyncSession, subscribed: Channel, gateway: Gateway) -> None:
     gateway.on("get_file_change", NONE)
     watcher = await start(wired, [])
@@ -96,6 +132,17 @@ async def test_the_messages_are_the_catalogues(wired: AsyncSession, subscribed: 
     assert ["subscribe_file_change", "unsubscribe_file_change"] == [
         frame["data"]["method"] for frame in subscribed.frames
     ]
+
+
+async def test_a_watch_that_is_stopped_while_it_subscribes_ends_the_subscription(
+    wired: AsyncSession, channel: Channel, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SUBSCRIBE_TIMEOUT", 0.5)
+    gateway.on("get_file_change", NONE)
+    watcher = await start(wired, [])
+    await async_until(lambda: channel.of("subscribe_file_change"))
+    await end(watcher)
+    await async_until(lambda: channel.of("unsubscribe_file_change"))
 
 
 async def test_what_changed_before_the_subscription_is_caught_up(

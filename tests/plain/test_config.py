@@ -120,6 +120,37 @@ def test_without_any_setting_the_default_is_hangzhou() -> None:
     assert resolve() == Settings("key", HANGZHOU, "cn-hangzhou", 60.0)
 
 
+BAD_ENDPOINTS = {
+    "ftp://example.com": "ftp:// is not spoken",
+    "http://": "it has no host",
+    "  ": "it has no host",
+    "two words": "there is a space in it",
+    "http://example.com/api": "calls go to the root of the host, so that it can have no path",
+    "example.com/api": "calls go to the root of the host, so that it can have no path",
+    "https://example.com?a=b": "calls go to the root of the host, so that it can have no path",
+    "https://example.com:99999": "Port out of range 0-65535",
+}
+
+
+@pytest.mark.parametrize(("endpoint", "fault"), BAD_ENDPOINTS.items())
+def test_what_is_no_address_of_a_server_is_refused_with_the_reason(endpoint: str, fault: str) -> None:
+    with pytest.raises(ValueError, match="endpoint must be a host or an http") as caught:
+        resolve(endpoint=endpoint)
+    assert str(caught.value) == f"endpoint must be a host or an http(s) URL of one, not {endpoint!r}: {fault}"
+
+
+def test_a_password_in_an_endpoint_is_refused_and_not_told() -> None:
+    with pytest.raises(ValueError, match="a key or password does not belong into it") as caught:
+        resolve(endpoint="https://somebody:hush@example.com")
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("region_id", 1), ("endpoint", b"example.com")])
+def test_a_config_refuses_what_is_no_text(name: str, value: Any) -> None:
+    with pytest.raises(TypeError, match=f"{name} must be a str or None, not "):
+        Config(**{name: value})
+
+
 ENDPOINTS = {
     "example.com": "https://example.com",
     "localhost:8443": "https://localhost:8443",

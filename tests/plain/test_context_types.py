@@ -123,7 +123,7 @@ def test_unknown_modes_are_refused(value: Any) -> None:
         lambda: BetaContextMount("c", "/m", value),
         lambda: BetaContextMount("c", "/m", strategy=value),
     ):
-        with pytest.raises(ValueError, match="is not a valid"):
+        with pytest.raises((TypeError, ValueError), match=r"must be (one of|an?) "):
             make()
 
 
@@ -164,8 +164,12 @@ def test_what_was_changed_later_is_checked_before_it_is_sent() -> None:
 def test_parts_of_another_kind_are_refused(name: str) -> None:
     with pytest.raises(TypeError):
         SyncPolicy(**{name: {}})
-    with pytest.raises(TypeError, match="must be text, not int"):
+    with pytest.raises(TypeError, match="paths must be a list of str, but item 0 is 1"):
         RecyclePolicy(paths=[1])  # type: ignore[list-item]
+    changed = RecyclePolicy()
+    changed.paths = [1]  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="must be text, not int"):
+        changed.to_map()
 
 
 def test_policies_can_be_changed_as_plain_objects() -> None:
@@ -226,8 +230,8 @@ def test_a_browser_without_more_brings_nothing_more() -> None:
     assert BrowserContext("b").get_fingerprint_context_sync() is None
 
 
-@pytest.mark.parametrize("blank", ["", "  ", None])
-def test_blank_ids_are_refused(blank: Any) -> None:
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_blank_ids_are_refused(blank: str) -> None:
     with pytest.raises(ValueError, match="context_id cannot be empty"):
         ExtensionOption(blank, ["e"])
     with pytest.raises(ValueError, match="fingerprint_context_id cannot be empty"):
@@ -284,8 +288,7 @@ def test_the_device_to_simulate_is_not_told_at_creation() -> None:
 @pytest.mark.parametrize(
     ("settings", "fault"),
     [
-        (MobileExtraConfig(app_manager_rule=AppManagerRule("White", [1])), "An app package name must be text"),  # type: ignore[list-item]
-        (MobileExtraConfig(uninstall_blacklist=[None]), "A package name must be text"),  # type: ignore[list-item]
+        (MobileExtraConfig(app_manager_rule=AppManagerRule("Grey")), "rule_type must be 'White' or 'Black'"),
         (MobileExtraConfig(simulate_config=MobileSimulateConfig(True)), "simulate_path is required"),
     ],
 )
@@ -359,3 +362,11 @@ def test_a_task_survives_the_wire(task: ContextStatusData) -> None:
 
 def test_a_binding_is_read_from_the_service_s_object() -> None:
     assert ContextBinding.from_dict({"ContextId": "c", "Path": None, "New": 1}) == ContextBinding("c")
+
+
+def test_a_device_to_simulate_is_read_from_a_map_by_either_way_of_calling() -> None:
+    told = {"Simulate": True, "SimulatePath": "/p", "SimulateMode": "All"}
+    wanted = MobileSimulateConfig(True, "/p", MobileSimulateMode.ALL)
+
+    assert [MobileSimulateConfig.from_map(told), MobileSimulateConfig.from_map(map=told)] == [wanted] * 2
+    assert MobileSimulateConfig.from_map() == MobileSimulateConfig()

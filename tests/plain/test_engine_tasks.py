@@ -108,7 +108,7 @@ async def test_a_call_may_be_cancelled_at_any_step(tls: bool, tmp_path: Path) ->
         await pool.aclose()
 
     assert bodies == [b"%d" % number for number in range(25)]
-    assert most <= 2
+    assert most <= 4  # one at a time, but a busy server hears late that one was closed
 
 
 async def test_waiting_calls_may_be_cancelled_at_the_moment_of_their_turn() -> None:

@@ -33,6 +33,7 @@ KINDS: list[type[AgentBayError]] = [getattr(errors, name) for name in errors.__a
 BRANCHES: list[tuple[type[AgentBayError], type[BaseException]]] = [
     (AuthenticationError, APIError),
     (NotFoundError, APIError),
+    (errors.ConflictError, APIError),
     (RateLimitError, APIError),
     (ServerError, APIError),
     (APIConnectionError, SessionError),
@@ -42,7 +43,7 @@ BRANCHES: list[tuple[type[AgentBayError], type[BaseException]]] = [
     (ClientClosedError, RuntimeError),
     (EventLoopError, RuntimeError),
     (errors.APIResponseError, SessionError),
-    (errors.LocalRuntimeError, SessionError),
+    (errors.LocalRuntimeError, APIConnectionError),
     (errors.CommandError, errors.ToolError),
     (errors.FileError, errors.ToolError),
     (ExecutionError, errors.CodeError),
@@ -109,6 +110,10 @@ CASES: list[tuple[str, int, type[APIError]]] = [
     ("", 429, RateLimitError),
     ("InternalError", 500, ServerError),
     ("ServiceUnavailable", 503, ServerError),
+    ("InvalidMcpSession.Paused", 400, errors.ConflictError),
+    ("InvalidMcpSession.InvalidStatus", 400, errors.ConflictError),
+    ("PathAlreadyBound", 200, errors.ConflictError),
+    ("", 409, errors.ConflictError),
     ("ImageTypeNotMatched", 400, APIError),
     ("", 200, APIError),
 ]
@@ -120,6 +125,22 @@ def test_a_refusal_becomes_the_narrowest_class(code: str, status: int, kind: typ
 
     assert (type(error), error.code, error.status_code, error.action) == (kind, code, status, "a")
     assert error.message == (f"[{code}] what" if code else "what")
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("InvalidMcpSession.NotFound", "create a new one"),
+        ("InvalidMcpSession.Paused", "call its resume() first"),
+        ("PathAlreadyBound", "list_bindings()"),
+        ("NOT_LOGIN", "api_key="),
+        ("InternalError", ""),
+    ],
+)
+def test_a_refusal_says_what_to_do_where_that_is_known(code: str, advice: str) -> None:
+    hint = service_error(code, "what", 400).hint
+
+    assert (advice in hint, bool(hint)) == (True, bool(advice))
 
 
 def test_a_refusal_without_words_names_its_status() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentbay._frames import (
+    Backlog,
     BadFrame,
     Frame,
     Outcome,
@@ -165,6 +166,16 @@ def test_a_numbered_event_that_comes_twice_counts_once() -> None:
     for seq in (1, 1, 2, 2, 2):
         router.receive(frame(data={"phase": "event", "seq": seq}))
     assert [1, 2] == [one.data["seq"] for one in mine]
+
+
+@given(st.integers(1, 50), st.lists(st.integers(0, 40)))
+def test_a_backlog_has_room_for_one_thing_and_for_as_much_as_was_said(most: int, sizes: list[int]) -> None:
+    backlog, waiting = Backlog(), list[int]()
+    for size in sizes:
+        assert backlog.add(size, most) == (sum(waiting) == 0 or sum(waiting) + size <= most)
+        waiting.append(size)
+        while sum(waiting) > most:
+            backlog.remove(waiting.pop(0))
 
 
 def test_events_without_a_number_all_count() -> None:

@@ -6,13 +6,14 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agentbay import AgentBay, APIConnectionError, AsyncAgentBay, LocalRuntimeError, _local
+from agentbay import AgentBay, APIConnectionError, AsyncAgentBay, ContextSync, LocalRuntimeError, _local
 from tests.surroundings import clear_environment
 
 # Says where it is as the runtime does, then answers every request with its own process id as a session's.
@@ -22,10 +23,10 @@ import http.server, json, os, pathlib, sys
 class Door(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         form = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        if "SessionId=die" in form:
+        if "SessionId=die" in form or "GetContextInfo" in self.path or "DescribeSessionContexts" in self.path:
             print("something broke", file=sys.stderr, flush=True)
             os._exit(7)
-        key_fits = "Bearer+local-key" in form
+        key_fits = "local-key" in self.path + form
         body = json.dumps({"Success": key_fits, "Data": {"SessionId": str(os.getpid())}}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -40,6 +41,9 @@ print(f"AGENTBAY_ENDPOINT=http://127.0.0.1:{server.server_port}", flush=True)
 print("AGENTBAY_API_KEY=local-key", flush=True)
 server.serve_forever()
 """
+
+# The stand-in ends when it is asked for tasks or bindings.
+WAITS = [lambda context: context.sync(), lambda context: context.bind(ContextSync("c", "/tmp/c"))]
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +115,24 @@ def test_many_threads_start_one_child() -> None:
 
 
 @pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("wait", WAITS)
+def test_a_wait_for_files_ends_with_the_runtime(wait: Callable[[Any], Any]) -> None:
+    with AgentBay(endpoint="local") as client:
+        session = client.get("any").unwrap().session
+        with pytest.raises(LocalRuntimeError, match="exit code 7"):
+            wait(session.context)
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("wait", WAITS)
+async def test_an_asynchronous_wait_for_files_ends_with_the_runtime_too(wait: Callable[[Any], Any]) -> None:
+    async with AsyncAgentBay(endpoint="local") as client:
+        session = (await client.get("any")).unwrap().session
+        with pytest.raises(LocalRuntimeError, match="exit code 7"):
+            await wait(session.context)
+
+
+@pytest.mark.usefixtures("stand_in")
 def test_nothing_is_started_before_the_first_call() -> None:
     with AgentBay(endpoint="local"):
         assert _local._children == []
@@ -125,6 +147,7 @@ def test_a_runtime_that_dies_during_a_call_is_told_with_its_last_words() -> None
         with AgentBay(endpoint="local") as other:
             after = pid_of(other)
 
+    assert type(caught.value) is LocalRuntimeError
     assert caught.value.message == "The local runtime has ended (exit code 7). something broke"
     assert caught.value.hint == "Make a new client to start another one."
     assert (before == after, gone(before), gone(after)) == (False, True, True)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from agentbay import RetryPolicy, get_logger, log
 from agentbay._deadline import Deadline, stopwatch
 from agentbay._keys import normalise_keys
-from agentbay._retry import Failure, delay_before, retry_after
+from agentbay._retry import Failure, delay_before, retry_after, tls_hint
 from tests.catalogue import DATA
 
 POLICY = RetryPolicy(attempts=5, base=1.0, cap=3.0)
@@ -39,6 +39,7 @@ def test_waits_differ() -> None:
 
 
 WORTH: list[tuple[Failure, bool, bool]] = [
+    (Failure(sent=False, final=True), True, False),
     (Failure(429), False, True),
     (Failure(503), False, True),
     (Failure(502), True, True),
@@ -181,3 +182,17 @@ def test_loggers_are_the_standard_librarys_below_one_name() -> None:
 def test_the_library_only_brings_a_handler_that_does_nothing() -> None:
     assert [type(handler) for handler in log.handlers] == [logging.NullHandler]
     assert (log.level, log.propagate) == (logging.NOTSET, True)
+
+
+@pytest.mark.parametrize(
+    ("fault", "advice"),
+    [
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "http://"),
+        ("received corrupt message of type InvalidContentType", "http://"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed", "verify="),
+        ("invalid peer certificate: UnknownIssuer", "verify="),
+        ("Connection refused", ""),
+    ],
+)
+def test_a_failed_handshake_says_what_to_do(fault: str, advice: str) -> None:
+    assert (advice in tls_hint(fault), bool(tls_hint(fault))) == (True, bool(advice))

@@ -23,6 +23,8 @@ from agentbay import (
     DeleteResult,
     EnhancedCodeExecutionResult,
     FileInfoResult,
+    GetSessionData,
+    GetSessionResult,
     LifecyclePolicy,
     ListSessionParams,
     McpTool,
@@ -35,12 +37,15 @@ from agentbay import (
     SessionResumeResult,
     SessionStatusResult,
     ToolError,
+    extract_request_id,
 )
 from agentbay._tools import ToolAnswer
 from agentbay._wire import Reply
 from agentbay.errors import APIError
 from agentbay.types.context import read_context_status
 from agentbay.types.response import ToolResult
+
+LONG = "x" * 10_000
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
@@ -289,3 +294,41 @@ def test_a_failed_result_shows_its_error() -> None:
 
     assert repr(failed) == "BaseResult(request_id='', error=AgentBayError('no'), success=False, error_message='no')"
     assert "error=" not in repr(BaseResult("r", success=True))
+
+
+@pytest.mark.parametrize(
+    ("result", "shown"),
+    [
+        (OperationResult(data=LONG), f"data='{'x' * 500}'... (10000 in all)"),
+        (OperationResult(data=LONG.encode()), f"data=b'{'x' * 500}'... (10000 in all)"),
+        (OperationResult(data=[*range(1000)]), "data=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, "),
+        (OperationResult(data=[*range(1000)]), " 18, 19, ... (1000 in all)]"),
+        (OperationResult(data={"a": LONG, "b": 1}), f"data={{'a': '{'x' * 500}'... (10000 in all), 'b': 1}}"),
+        (BaseResult(error=ToolError(LONG)), f"error=ToolError('{'x' * 500}'... (10000 in all))"),
+    ],
+    ids=range(6),
+)
+def test_a_long_value_is_shown_shortened(result: ApiResponse, shown: str) -> None:
+    assert shown in repr(result)
+    assert len(repr(result)) < 1500
+
+
+def test_a_request_id_is_found_wherever_an_answer_has_it() -> None:
+    answers: list[Any] = [
+        BaseResult("r"),
+        {"RequestId": "r"},
+        {"requestId": "r"},
+        {"headers": {}, "body": {"RequestId": "r"}},
+        AgentBayError("no", request_id="r"),
+    ]
+
+    assert [extract_request_id(answer) for answer in answers] == ["r"] * 5
+    assert [extract_request_id(answer) for answer in (None, {}, "r", BaseResult())] == [""] * 4
+
+
+def test_a_session_may_be_kept_in_its_older_form() -> None:
+    data = GetSessionData(session_id="s-1", token="hush", link_url="https://hush", status="RUNNING")
+    kept = GetSessionResult("r", 200, "ok", True, data)
+
+    assert (kept.data, kept.get_request_id()) == (data, "r")
+    assert "hush" not in repr(kept)

@@ -179,3 +179,11 @@ def test_two_terminals_that_are_opened_at_once_both_get_what_came_early() -> Non
             terminals.on_push(push)
         terminals.add(One())
     assert ([b"x"], []) == (got, terminals._early)
+
+
+def test_only_the_latest_exit_codes_are_remembered() -> None:
+    terminals = Terminals()
+    for number in range(1002):
+        terminals.on_push({"eventType": "pty.exit", "ptySessionId": f"p{number}", "exitCode": number % 200})
+        terminals.on_push({"eventType": "pty.exit", "ptySessionId": "p1", "exitCode": 7})
+    assert [None, 7, None, 3, 1] == [terminals.exit_code(name) for name in ("p0", "p1", "p2", "p3", "p1001")]

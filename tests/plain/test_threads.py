@@ -73,7 +73,7 @@ def test_the_traceback_of_a_failing_call_is_short() -> None:
 
     package = Path(agentbay.__file__).parent
     frames = [frame for frame in traceback.extract_tb(caught.value.__traceback__) if str(package) in frame.filename]
-    assert [frame.name for frame in frames] == ["get", "send", "_exchange", "_settle"]
+    assert [frame.name for frame in frames] == ["checked_call", "get", "send", "_exchange", "_settle"]
     assert not any("_async" in frame.filename for frame in frames)
 
 

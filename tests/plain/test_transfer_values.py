@@ -31,6 +31,7 @@ def test_any_real_name_is_found_again(name: str) -> None:
 
     assert child_name("/a/b", f"/a/b/{name}") == child_name("/a/b/", f"/a/b/{name}/") == wanted
     assert child_name("/", f"/{name}") == wanted
+    assert child_name("/a//b", f"/a/b/{name}") == child_name("/a//b", f"/a//b/{name}") == wanted
 
 
 @given(st.lists(st.text(), max_size=3), st.lists(st.text(), max_size=3), st.text())

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from agentbay._background import Look, Output, Place, ended
+from agentbay._checked import Checked
 from agentbay._deadline import Deadline
 from agentbay.errors import APITimeoutError
 from agentbay.types.command import CommandOutput, CommandResult
@@ -22,7 +23,7 @@ INTERVAL = 0.5
 STEP_MS = 10_000
 
 
-class AsyncBackgroundCommand:
+class AsyncBackgroundCommand(Checked):
     """A command that runs on its own. Iterate over it for what it prints; `wait` for its end.
 
     There is no push: each look is a call of the shell tool, at most half a second after the one before. Leaving the

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import evolve
 
-from agentbay._creation import awaited_contexts, creation
+from agentbay._checked import Checked, checked
+from agentbay._creation import awaited_contexts, creation, phone_steps
 from agentbay._engine import DEFAULT_MAX_CONNECTIONS, EngineChoice
 from agentbay._retry import RetryPolicy
 from agentbay._socket_address import Dialling
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     import httpx
 
     from .context import AsyncContextService
+    from .network import AsyncBetaNetworkService
+    from .skills import AsyncBetaNamespace, AsyncBetaSkillsService
     from .streams import AsyncStreams
 
 __all__ = ["AsyncAgentBay"]
@@ -43,10 +46,10 @@ __all__ = ["AsyncAgentBay"]
 PAGE_SIZE = 10
 
 
-class AsyncAgentBay:
+class AsyncAgentBay(Checked):
     """The way to the service. Use it in a `with` block, or close it when done. One client serves many sessions.
 
-    `context` manages contexts, the stores of files that outlive sessions.
+    `context` manages contexts, the stores of files that outlive sessions; `beta_network` and `beta_skills` what is new.
 
     Args:
         api_key: the account's key; else AGENTBAY_API_KEY in the environment or in a `.env` file.
@@ -68,6 +71,7 @@ class AsyncAgentBay:
         ValueError: there is no API key, or an argument is out of its range.
     """
 
+    @checked
     def __init__(
         self,
         api_key: str = "",
@@ -106,12 +110,32 @@ class AsyncAgentBay:
         return AsyncContextService(self)
 
     @cached_property
+    def beta(self) -> AsyncBetaNamespace:
+        """The services that may still change: `beta.network` and `beta.skills`."""
+        from .skills import AsyncBetaNamespace  # noqa: PLC0415  (loaded when it is first touched)
+
+        return AsyncBetaNamespace(self)
+
+    @property
+    def beta_network(self) -> AsyncBetaNetworkService:
+        """Networks for sessions; the same as `beta.network`."""
+        return self.beta.network
+
+    @property
+    def beta_skills(self) -> AsyncBetaSkillsService:
+        """Skills of agents; the same as `beta.skills`."""
+        return self.beta.skills
+
+    @cached_property
     def _streams(self) -> AsyncStreams:
         from .streams import AsyncStreams  # noqa: PLC0415  (loaded with the first transfer)
 
         streams = AsyncStreams(**self._roads)
         self._transport.channels.add(streams)
         return streams
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} endpoint={self._transport.endpoint} region={self.region_id}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,27 +150,34 @@ class AsyncAgentBay:
         await self._transport.aclose()
 
     async def create(self, params: CreateSessionParams | None = None) -> SessionResult[AsyncSession]:
-        """Open a session, and wait until the files of its synced contexts are there.
+        """Open a session, make a phone as it is wanted, and wait until the files of its synced contexts are there.
 
         Args:
             params: what it should be like; None means the service's defaults.
 
         Returns:
-            The session in `session`. Files that do not arrive in about three minutes do not change that.
+            The session in `session`. Files that do not arrive in about three minutes do not change that, nor does a
+            phone's setting that fails; both are logged.
 
         Raises:
             ValueError: a context's policy or a mobile setting is refused.
             SessionError: no usable answer came.
 
-        Source: actions `CreateMcpSession` and `GetContextInfo`.
+        Source: actions `CreateMcpSession` and `GetContextInfo`; tool `shell` for a phone's settings.
         """
         params = params or CreateSessionParams()
+        settings, simulation = phone_steps(params)
         reply = await self._transport.send(creation(params, self.region_id))
         if reply.data is None or not reply.data.session_id:
             return _without_session(reply, "The service made no session")
         session = AsyncSession.of(self, reply.data, params.image_id or "")
+        session.enable_browser_replay = params.enable_browser_replay
+        if settings:
+            await session.mobile._prepare(settings)
         if awaited := awaited_contexts(params):
             await session.context._await_created(awaited)
+        if simulation:
+            await session.mobile._prepare(simulation)
         return SessionResult.of(reply, session=session)
 
     async def get(self, session_id: str) -> SessionResult[AsyncSession]:
@@ -249,12 +280,14 @@ class AsyncAgentBay:
         """Delete a session; the same as its own `delete`."""
         return await session.delete(sync_context)
 
-    async def pause(self, session: AsyncSession, timeout: int = 600, poll_interval: float = 2.0) -> SessionPauseResult:
+    async def pause(
+        self, session: AsyncSession, timeout: float = 600, poll_interval: float = 2.0
+    ) -> SessionPauseResult:
         """Pause a session; the same as its own `pause`."""
         return await session.pause(timeout, poll_interval)
 
     async def resume(
-        self, session: AsyncSession, timeout: int = 600, poll_interval: float = 2.0
+        self, session: AsyncSession, timeout: float = 600, poll_interval: float = 2.0
     ) -> SessionResumeResult:
         """Resume a session; the same as its own `resume`."""
         return await session.resume(timeout, poll_interval)

@@ -19,6 +19,8 @@ START_MS = 10_000
 
 
 def _check_envs(envs: Mapping[Any, Any]) -> None:
+    if not isinstance(envs, Mapping):
+        raise TypeError(f"envs must be a dict of str to str or None, not {type(envs).__name__}")
     keys = [f"key '{name}' (type: {type(name).__name__})" for name in envs if not isinstance(name, str)]
     values = [
         f"value for key '{name}' (type: {type(value).__name__})"
@@ -32,7 +34,7 @@ def _check_envs(envs: Mapping[Any, Any]) -> None:
         )
 
 
-class AsyncCommand(AsyncModule):
+class AsyncCommand(AsyncModule, unchecked=("envs",)):
     """Runs shell commands. Each runs in a fresh shell; files and background processes stay."""
 
     async def execute_command(
@@ -56,8 +58,6 @@ class AsyncCommand(AsyncModule):
         Source: tool `shell`.
         """
         _check_envs(envs or {})
-        if timeout_ms <= 0:
-            raise ValueError(f"timeout_ms must be above 0 milliseconds, not {timeout_ms!r}")
         return await self._call(
             "shell", CommandResult, work=timeout_ms / 1000, command=command, timeout_ms=timeout_ms, cwd=cwd, envs=envs
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve
 
+from agentbay._checked import Checked
 from agentbay._deadline import Deadline
 from agentbay._params import Action
 from agentbay._wire import Reply
@@ -53,7 +54,7 @@ CLEARING = "clearing"
 T = TypeVar("T")
 
 
-class AsyncContextService:
+class AsyncContextService(Checked):
     """Finds, makes, renames, clears and deletes contexts, and manages their files."""
 
     def __init__(self, agent_bay: AsyncAgentBay) -> None:
@@ -143,7 +144,7 @@ class AsyncContextService:
 
     # --- Clearing -----------------------------------------------------------------------------------------------------
 
-    async def clear(self, context_id: str, timeout: int = 60, poll_interval: float = 2.0) -> ClearContextResult:
+    async def clear(self, context_id: str, timeout: float = 60, poll_interval: float = 2.0) -> ClearContextResult:
         """Delete all files of a context and wait until that is done. The context keeps its id and name.
 
         Args:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 from agentbay._deadline import Deadline
 from agentbay.actions import BindContexts, DescribeSessionContexts, GetContextInfo, SyncContext
-from agentbay.errors import AgentBayError, APIConnectionError, APIError, APIResponseError, APITimeoutError
+from agentbay.errors import (
+    AgentBayError,
+    APIConnectionError,
+    APIError,
+    APIResponseError,
+    APITimeoutError,
+    LocalRuntimeError,
+)
 from agentbay.types.context import (
     ContextBinding,
     ContextBindingsResult,
@@ -23,6 +30,10 @@ from agentbay.types.context_sync import ContextSync
 
 from .module import AsyncModule
 from .polling import AsyncTicks
+
+if TYPE_CHECKING:
+    from .carrying import AsyncCarrying
+    from .session import AsyncSession
 
 __all__ = ["AsyncContextManager"]
 
@@ -58,6 +69,10 @@ SYNC_TIMEOUT = patience(TRIES, FIRST_DELAY_MS)
 class AsyncContextManager(AsyncModule):
     """Binds contexts to a session, carries their files, and tells how that goes."""
 
+    def __init__(self, session: AsyncSession) -> None:
+        super().__init__(session)
+        self._waits: set[AsyncCarrying] = set()
+
     async def info(
         self, context_id: str | None = None, path: str | None = None, task_type: str | None = None
     ) -> ContextInfoResult:
@@ -89,6 +104,7 @@ class AsyncContextManager(AsyncModule):
         retry_interval: int = FIRST_DELAY_MS,
         *,
         wait: bool = True,
+        callback: Callable[[bool], object] | None = None,
     ) -> ContextSyncResult:
         """Carry the files of contexts between this session and their stores, and wait until that is done.
 
@@ -100,6 +116,9 @@ class AsyncContextManager(AsyncModule):
                 (about 11 minutes by default).
             retry_interval: milliseconds after the first look; it grows to 5 seconds. The first looks follow faster.
             wait: False only starts the work; see `info` for how it goes.
+            callback: start the work, do not wait, and call this function once with True when the files were carried,
+                and with False when they were not, or when the session or its client ended before. In the synchronous
+                client a thread calls it.
 
         Returns:
             Success; or a failure when the service refused, a file could not be carried, or the time ran out.
@@ -111,9 +130,25 @@ class AsyncContextManager(AsyncModule):
         """
         reply = await self.session._send(SyncContext(self.session.session_id, context_id, path, mode))
         begun = ContextSyncResult.of(reply)
-        if not (begun.success and wait):
-            return begun
-        tasks = await self._await_settled(context_id, path, patience(max_retries, retry_interval))
+        seconds = patience(max_retries, retry_interval)
+        if begun.success and callback is not None:
+            from .carrying import AsyncCarrying  # noqa: PLC0415  (loaded when it is first used)
+
+            AsyncCarrying(self, begun, (context_id, path), seconds, callback).start()
+        elif begun.success and wait:
+            return await self._finished(begun, context_id, path, seconds)
+        return begun
+
+    async def _finished(
+        self,
+        begun: ContextSyncResult,
+        context_id: str | None,
+        path: str | None,
+        seconds: float,
+        pause: Callable[[float], Any] | None = None,
+    ) -> ContextSyncResult:
+        """Wait for the end of a sync, and give its outcome."""
+        tasks = await self._await_settled(context_id, path, seconds, pause)
         if tasks is None:
             return ContextSyncResult.failed(self._late("The files were not carried in time", begun.request_id))
         return self._outcome(begun, tasks)
@@ -156,6 +191,11 @@ class AsyncContextManager(AsyncModule):
         reply = await self.session._send(DescribeSessionContexts(self.session.session_id))
         return ContextBindingsResult.of(reply, bindings=[ContextBinding.of(item) for item in reply.data or ()])
 
+    async def _end_waits(self) -> None:
+        """Let nobody wait any longer, for the session is over."""
+        for wait in [*self._waits]:
+            await wait.aclose()
+
     # --- Waiting ------------------------------------------------------------------------------------------------------
 
     async def _tasks(
@@ -164,16 +204,22 @@ class AsyncContextManager(AsyncModule):
         """One look at the tasks; None when it failed, which the next look may mend."""
         try:
             result = await self.info(context_id, path, task_type)
+        except LocalRuntimeError:
+            raise
         except (APIConnectionError, APIResponseError) as lost:
             logger.debug("a look at the context tasks of %s failed: %s", self.session.session_id, type(lost).__name__)
             return None
         return result.context_status_data if result.success else None
 
     async def _await_settled(
-        self, context_id: str | None, path: str | None, seconds: float | None = None
+        self,
+        context_id: str | None,
+        path: str | None,
+        seconds: float | None = None,
+        pause: Callable[[float], Any] | None = None,
     ) -> Sequence[ContextStatusData] | None:
         """Wait until no task is under way, and give the tasks; None when that takes too long."""
-        ticks = AsyncTicks(Deadline.after(SYNC_TIMEOUT if seconds is None else seconds), INTERVAL)
+        ticks = AsyncTicks(Deadline.after(SYNC_TIMEOUT if seconds is None else seconds), INTERVAL, pause)
         while await ticks.tick():
             tasks = await self._tasks(context_id, path)
             if tasks is not None and not any(task.pending for task in tasks):
@@ -218,6 +264,8 @@ class AsyncContextManager(AsyncModule):
     async def _bound_ids(self) -> set[str]:
         try:
             return {binding.context_id for binding in (await self.list_bindings()).bindings}
+        except LocalRuntimeError:
+            raise
         except (APIConnectionError, APIResponseError):
             return set()
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from agentbay._folders import Patterns, child_name, inside, scan, whole
+from agentbay._folders import Patterns, child_name, inside, scan
 from agentbay._pairs import async_blocking, async_each
-from agentbay._tracing import Trace, TransferFault, check_destination, open_source
+from agentbay._tracing import Trace, TransferFault, check_destination, make_folder, open_source
 from agentbay.errors import AgentBayError, APIConnectionError, APIError, APIResponseError, FileError
 from agentbay.types.context import ContextFileEntry
 from agentbay.types.transfer import DirectoryTransferResult
@@ -53,7 +53,7 @@ class Summary:
             text = f"{len(self.failures)} of {len(self.sizes) + len(self.failures)} files failed"
             fault = FileError(text, **self.trace.facts)
         return DirectoryTransferResult(
-            self.trace.request_id,
+            self.trace.request_id or (fault.request_id if fault else ""),
             success=fault is None,
             path=self.path,
             local_path=self.local_path,
@@ -115,20 +115,41 @@ class _AsyncMove(ABC):
 class _AsyncSending(_AsyncMove):
     async def carry(self, name: str, trace: Trace) -> None:
         """Send one file to the store."""
-        if not name.isascii() and any("\ud800" <= sign <= "\udfff" for sign in name):
-            raise TransferFault("its name is not UTF-8", FileError("A name is not UTF-8"))
+        _check_name(name)
         with open_source(self.root / name) as source:
             await self.transfer._send(source, self.remote(name), None, None, trace)
+
+
+class _AsyncMaking(_AsyncMove):
+    async def carry(self, name: str, trace: Trace) -> None:
+        """Make one empty directory in the session; the store knows files only."""
+        _check_name(name)
+        files, path = self.transfer.session.file_system, self.remote(name).rstrip("/")
+        made = await files.create_directory(path)
+        trace.request_id = made.request_id
+        self.summary.trace.request_id = self.summary.trace.request_id or trace.request_id
+        # Some services refuse to make what is there already.
+        if made.error is not None and not (await files.get_file_info(path)).is_directory:
+            raise TransferFault(f"create_directory failed: {made.error_message}", made.error)
+
+
+def _check_name(name: str) -> None:
+    """Refuse what no service can be told."""
+    if not name.isascii() and any("\ud800" <= sign <= "\udfff" for sign in name):
+        raise TransferFault("its name is not UTF-8", FileError("A name is not UTF-8"))
 
 
 class _AsyncFetching(_AsyncMove):
     overwrite = True
 
     async def carry(self, name: str, trace: Trace) -> None:
-        """Fetch one file from the store."""
+        """Fetch one file from the store, or make an empty directory."""
         target = self.root / name
-        if not inside(target.parent, self.root.resolve()):
+        if not inside(target if name.endswith("/") else target.parent, self.root.resolve()):
             raise TransferFault("it would be outside of the directory", FileError("A link leads out of the directory"))
+        if name.endswith("/"):
+            make_folder(target, trace)
+            return
         check_destination(target, self.overwrite, trace)
         await self.transfer._fetch(self.remote(name), target, None, trace)
 
@@ -141,7 +162,7 @@ class AsyncDirectoryTransfer:
     ) -> None:
         self._transfer = transfer
         self._patterns = patterns
-        self._concurrency = whole("concurrency", concurrency)
+        self._concurrency = concurrency
         self._wait = wait
         self._wait_timeout = wait_timeout
 
@@ -151,7 +172,7 @@ class AsyncDirectoryTransfer:
         remote_path: str,
         progress_cb: Callable[[str], None] | None,
     ) -> DirectoryTransferResult:
-        """Send all files to the store, then let the session have them."""
+        """Send all files to the store, let the session have them, then make the directories that are empty."""
         summary = self._summary(local_path, remote_path)
         try:
             found = await async_blocking(scan, Path(local_path), self._patterns)
@@ -160,6 +181,8 @@ class AsyncDirectoryTransfer:
             await async_each(_AsyncSending(self._transfer, summary, progress_cb).one, found.files, self._concurrency)
             if summary.sizes:
                 await self._sync("Upload", "download", summary)
+            empty = [f"{path}/" for path in found.empty]
+            await async_each(_AsyncMaking(self._transfer, summary, progress_cb).one, empty, self._concurrency)
         except OSError as unreadable:
             text = f"Local directory cannot be read: {unreadable}"
             return summary.result(FileError(text, **summary.trace.facts), text)
@@ -200,12 +223,18 @@ class AsyncDirectoryTransfer:
             await self._transfer._begin_sync(what.lower(), summary.path, mode, summary.trace)
 
     async def _list(self, folder: str, summary: Summary) -> list[str]:
-        """The wanted files below a folder of the store; names that cannot be used here are noted as failed."""
+        """The wanted files below a folder of the store, and its empty folders with a `/` at the end.
+
+        Names that cannot be used here are noted as failed.
+        """
         names: list[str] = []
         folders = [folder]
         while folders:
             above = folders.pop()
-            for entry in await self._entries(f"{summary.path}/{above}".rstrip("/")):
+            entries = await self._entries(f"{summary.path}/{above}".rstrip("/"))
+            if above and not entries and self._patterns.wants(above):
+                names.append(f"{above}/")
+            for entry in entries:
                 name = child_name(f"{summary.path}/{above}", entry.file_path)
                 path = f"{above}/{name}".lstrip("/")
                 if name is None or path.count("/") > MAX_DEPTH:

@@ -13,6 +13,8 @@ __all__ = ["AsyncEnv"]
 
 
 def _check(envs: Mapping[Any, Any]) -> None:
+    if not isinstance(envs, Mapping):
+        raise TypeError(f"envs must be a dict of str to str, not {type(envs).__name__}")
     if not envs:
         raise ValueError("envs must not be empty")
     parts = [("keys", name, name) for name in envs] + [("values", name, value) for name, value in envs.items()]
@@ -24,7 +26,7 @@ def _check(envs: Mapping[Any, Any]) -> None:
             )
 
 
-class AsyncEnv(AsyncModule):
+class AsyncEnv(AsyncModule, unchecked=("envs",)):
     """Sets and reads environment variables that later commands and code of the session see."""
 
     async def set(self, envs: dict[str, str]) -> BoolResult:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentbay._checked import Checked
 from agentbay._deadline import Deadline
 from agentbay._engine import EngineError, EngineUnusable
-from agentbay._pairs import AsyncLock, async_sleep
+from agentbay._pairs import AsyncLock, async_blocking, async_sleep
 from agentbay._retry import delay_before
 from agentbay._tracing import (
     NOT_FINISHED,
@@ -54,7 +55,7 @@ DOWNLOAD = GetContextFileDownloadUrl
 HEADWAY = 1024 * 1024
 
 
-class AsyncFileTransfer:
+class AsyncFileTransfer(Checked):
     """Moves files between this machine and a session.
 
     Args:
@@ -230,7 +231,7 @@ class AsyncFileTransfer:
                 trace.etag = stored.etag
                 if stored.status not in (200, 206):
                     raise refused("Download", stored, trace)
-                partial.finish()
+                await async_blocking(partial.finish)
         except LocalFault as fault:
             raise local_fault("Download", fault, trace) from fault
 

@@ -92,9 +92,14 @@ class AsyncFileSystem(AsyncWatching):
     async def read_multiple_files(self, paths: Sequence[str]) -> MultipleFileContentResult:
         """Read several text files at once. A file that cannot be read has the reason in place of its text.
 
+        White space at both ends of each text is lost, and a file with a line of `---` followed by a line that begins
+        with another one of these paths and a colon cannot be told from two files: read such files one by one.
+
         Source: tool `read_multiple_files`.
         """
-        return await self._call("read_multiple_files", MultipleFileContentResult, repeatable=True, paths=[*paths])
+        args = {"paths": [*paths]}
+        answer = await self.session._run_tool("read_multiple_files", args, work=0.0, repeatable=True)
+        return MultipleFileContentResult.of_paths(answer, paths)
 
     async def search_files(
         self, path: str, pattern: str, exclude_patterns: Sequence[str] | None = None
@@ -254,7 +259,7 @@ class AsyncFileSystem(AsyncWatching):
         wait_timeout: float = DIRECTORY_SECONDS,
         progress_cb: Callable[[str], None] | None = None,
     ) -> DirectoryTransferResult:
-        """Send a directory and all below it to this session. Empty directories are not sent.
+        """Send a directory and all below it to this session; empty directories are made by the tool `create_directory`.
 
         Args:
             local_path: the directory on this machine. Links to directories, and links that lead out of it, are skipped.
@@ -265,7 +270,7 @@ class AsyncFileSystem(AsyncWatching):
             concurrency: how many files at a time.
             wait: wait until the files are in the session, not only in the store.
             wait_timeout: seconds to wait once the session has settled.
-            progress_cb: gets the relative path of each file that is in the store.
+            progress_cb: gets the relative path of each file that is in the store, and of each empty directory made.
 
         Returns:
             What was sent, what was skipped, and why which files failed.
@@ -274,7 +279,7 @@ class AsyncFileSystem(AsyncWatching):
             TypeError, ValueError: a wrong argument.
             SessionError: the service gave no usable answer.
 
-        Source: actions `GetContextFileUploadUrl`, `SyncContext` and `GetContextInfo`.
+        Source: actions `GetContextFileUploadUrl`, `SyncContext` and `GetContextInfo`, tool `create_directory`.
         """
         mover = self._mover(include, exclude, concurrency, wait, wait_timeout)
         return await mover.upload(local_path, remote_path, progress_cb)

@@ -17,6 +17,7 @@ from agentbay._git import (
     git_error,
     git_line,
     log_of,
+    operand,
     output_of,
     redacted,
     reset_mode,
@@ -88,11 +89,11 @@ class AsyncGit(AsyncModule):
 
         Source: tool `shell`.
         """
-        target = path or clone_target(url)
+        target = operand("path", path) or clone_target(url)
         only = ("--branch", branch, "--single-branch") if branch else ()
         recent = ("--depth", str(depth)) if depth is not None else ()
         remote = Remote.of(url, store_credentials)
-        line = git_line(None, *remote.options, "clone", *only, *recent, remote.url, target)
+        line = git_line(None, *remote.options, "clone", *only, *recent, operand("url", remote.url), target)
         await self._run("clone", line, timeout_ms or CLONE_TIMEOUT_MS, url)
         return GitCloneResult(target)
 
@@ -204,7 +205,7 @@ class AsyncGit(AsyncModule):
 
         Source: tool `shell`.
         """
-        await self._run("checkout_branch", git_line(repo_path, "checkout", branch), timeout_ms)
+        await self._run("checkout_branch", git_line(repo_path, "checkout", operand("branch", branch)), timeout_ms)
 
     async def delete_branch(
         self, repo_path: str, branch: str, *, force: bool = False, timeout_ms: int | None = None
@@ -247,8 +248,9 @@ class AsyncGit(AsyncModule):
 
         Source: tool `shell`.
         """
+        line = git_line(repo_path, "remote", "get-url", operand("name", name))
         try:
-            result = await self._run("remote_get", git_line(repo_path, "remote", "get-url", name), timeout_ms)
+            result = await self._run("remote_get", line, timeout_ms)
         except GitError as error:
             if "no such remote" in error.stderr.lower() or "没有此远程" in error.stderr:
                 return None
@@ -267,13 +269,16 @@ class AsyncGit(AsyncModule):
 
         Args:
             repo_path: the repository.
-            remote: a remote's name, or a URL, which is not stored; None means the branch's own.
+            remote: a remote's name, or a URL, whose credentials serve this call alone; None means the branch's own.
             branch: the remote's branch; None means the one that the current branch follows.
             timeout_ms: milliseconds after which git is stopped (default 120000).
 
         Source: tool `shell`.
         """
-        line = git_line(repo_path, "pull", remote or None, branch or None)
+        # git writes the words of a pull into the log of the branch, so no credentials may be among them.
+        source = Remote.of(remote or "", store_credentials=False)
+        words = (operand("remote", source.url) or None, operand("branch", branch) or None)
+        line = git_line(repo_path, *source.options, "pull", *words)
         await self._run("pull", line, timeout_ms or PULL_TIMEOUT_MS, remote)
 
     async def reset(
@@ -300,7 +305,8 @@ class AsyncGit(AsyncModule):
         Source: tool `shell`.
         """
         files = ("--", *paths) if paths else ()
-        await self._run("reset", git_line(repo_path, "reset", reset_mode(mode), target or None, *files), timeout_ms)
+        line = git_line(repo_path, "reset", reset_mode(mode), operand("target", target) or None, *files)
+        await self._run("reset", line, timeout_ms)
 
     async def restore(
         self,
@@ -371,8 +377,9 @@ class AsyncGit(AsyncModule):
         result = await self._shell(line, timeout_ms or TIMEOUT_MS)
         if not result.success:
             facts = {"action": operation, "request_id": result.request_id, "session_id": self.session.session_id}
-            stderr = redacted(output_of(result)[1].strip(), secrets_of(*urls))
-            raise git_error(operation, result.exit_code, stderr, facts)
+            secrets = secrets_of(*urls)
+            stdout, stderr = (redacted(text.strip(), secrets) for text in output_of(result))
+            raise git_error(operation, result.exit_code, stdout, stderr, facts)
         return result
 
     async def _check_installed(self) -> None:

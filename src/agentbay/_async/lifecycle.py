@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from agentbay._checked import Checked
 from agentbay._deadline import Deadline
 from agentbay._params import Action
 from agentbay._wire import Reply
@@ -17,7 +18,7 @@ from agentbay.actions import (
     ResumeSessionAsync,
     SyncContext,
 )
-from agentbay.errors import AgentBayError, APITimeoutError, NotFoundError, SessionError
+from agentbay.errors import AgentBayError, APITimeoutError, ConflictError, NotFoundError
 from agentbay.types.context import read_context_status
 from agentbay.types.response import DeleteResult, OperationResult
 from agentbay.types.session import SessionPauseResult, SessionResumeResult, SessionStatusResult
@@ -42,7 +43,7 @@ T = TypeVar("T")
 P = TypeVar("P", bound=SessionPauseResult)
 
 
-class AsyncSessionLifecycle:
+class AsyncSessionLifecycle(Checked):
     """What happens to a session as a whole."""
 
     _channel: AsyncSocket
@@ -78,7 +79,7 @@ class AsyncSessionLifecycle:
             await self._sync_contexts()
         reply = await self._send(DeleteSessionAsync(self.session_id))
         if reply.success or isinstance(reply.error, NotFoundError):
-            await self._channel.aclose()
+            await self._release()
         if not reply.success:
             return DeleteResult.of(reply)
         ticks = AsyncTicks(Deadline.after(DELETE_TIMEOUT), DELETE_INTERVAL)
@@ -87,6 +88,10 @@ class AsyncSessionLifecycle:
             if status.status in _GONE or isinstance(status.error, NotFoundError):
                 return DeleteResult.of(reply)
         return DeleteResult.failed(self._too_late("deleted", DELETE_TIMEOUT, reply))
+
+    async def _release(self) -> None:
+        """End all that works beside the program for this session."""
+        await self._channel.aclose()
 
     async def _sync_contexts(self) -> None:
         """Carry context files to their store and wait for the end; failures are for the deletion to outlive."""
@@ -119,7 +124,7 @@ class AsyncSessionLifecycle:
         """
         return OperationResult.of(await self._send(RefreshSessionIdleTime(self.session_id)))
 
-    async def pause(self, timeout: int = 600, poll_interval: float = 2.0) -> SessionPauseResult:
+    async def pause(self, timeout: float = 600, poll_interval: float = 2.0) -> SessionPauseResult:
         """Pause this session and wait until it is PAUSED. Its processes stop; files and memory stay.
 
         Args:
@@ -149,7 +154,7 @@ class AsyncSessionLifecycle:
         reply = await self._send(PauseSessionAsync(self.session_id))
         return SessionPauseResult.of(reply, status="PAUSING" if reply.success else None)
 
-    async def resume(self, timeout: int = 600, poll_interval: float = 2.0) -> SessionResumeResult:
+    async def resume(self, timeout: float = 600, poll_interval: float = 2.0) -> SessionResumeResult:
         """Resume this session from its pause and wait until it is RUNNING.
 
         Args:
@@ -200,7 +205,7 @@ class AsyncSessionLifecycle:
                 return kind.of(reply, status=status)
             if status != on_the_way:
                 text = f"The session is {status or 'in an unknown state'} instead of {goal}"
-                return kind.failed(SessionError(text, **self._facts(reply)), status=status)
+                return kind.failed(ConflictError(text, **self._facts(reply)), status=status)
         return kind.failed(self._too_late(goal, timeout, begun), status=status)
 
     def _facts(self, answer: Reply[Any] | SessionPauseResult) -> dict[str, Any]:

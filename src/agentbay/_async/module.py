@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from agentbay._checked import Checked
 from agentbay.types.response import ToolResult
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ __all__ = ["AsyncModule"]
 R = TypeVar("R", bound=ToolResult)
 
 
-class AsyncModule:
+class AsyncModule(Checked):
     """The base of the modules of a session. `session` is the session it works in."""
 
     def __init__(self, session: AsyncSession) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from agentbay._deadline import Deadline
 from agentbay._pairs import async_sleep
 
@@ -17,9 +20,10 @@ class AsyncTicks:
     The last look is at the deadline.
     """
 
-    def __init__(self, deadline: Deadline, interval: float) -> None:
+    def __init__(self, deadline: Deadline, interval: float, pause: Callable[[float], Any] | None = None) -> None:
         self._deadline = deadline
         self._interval = interval
+        self._sleep = pause or async_sleep
         self._pause: float | None = None
 
     async def tick(self) -> bool:
@@ -29,6 +33,6 @@ class AsyncTicks:
             return True
         if self._deadline.passed:
             return False
-        await async_sleep(self._deadline.limit(self._pause))
+        await self._sleep(self._deadline.limit(self._pause))
         self._pause = min(self._interval, self._pause * GROWTH)
         return True

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from agentbay._checked import Checked
 from agentbay._frames import Subscription
 from agentbay._pool_pairs import AsyncTurn
 from agentbay._socket_pairs import AsyncInbox
@@ -25,7 +26,7 @@ TEN_YEARS = 3e8
 OnData = Callable[[bytes], None]
 
 
-class AsyncPtyHandle:
+class AsyncPtyHandle(Checked):
     """One terminal. Iterate over it for what it prints, in pieces of bytes; leaving its `with` block disconnects.
 
     With `on_data`, that function gets the output instead. It is called where the channel is read: it must be quick, and
@@ -96,8 +97,6 @@ class AsyncPtyHandle:
         Source: WebSocket message `pty.input`.
         """
         self._check()
-        if not isinstance(data, bytes | bytearray | memoryview):
-            raise TypeError(f"data must be bytes, not {type(data).__name__}")
         await self._module._tell("pty.input", ptySessionId=self._id, **input_of(bytes(data)))
 
     async def resize(self, cols: int, rows: int) -> None:
@@ -187,7 +186,7 @@ class AsyncPtyHandle:
             raise PtyNotConnectedError
 
 
-class AsyncPty:
+class AsyncPty(Checked):
     """Opens terminals. They need the session's WebSocket; images on Linux offer them."""
 
     def __init__(self, session: AsyncSession) -> None:
@@ -299,7 +298,7 @@ class AsyncPty:
         try:
             return await self.session._channel.call(PTY_SERVER, {"method": method, "params": params}, timeout)
         except WsRemoteError as refused:
-            raise pty_error(refused) from refused
+            raise pty_error(refused, "ptySessionId" in params) from refused
 
     async def _tell(self, method: str, **params: Any) -> None:
         await self.session._channel.send(PTY_SERVER, {"method": method, "params": params})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from agentbay._keys import normalise_keys
+from agentbay._labels import label_fault, read_labels
 from agentbay._tools import ToolAnswer, tool_entries
 from agentbay.actions import (
     CallMcpTool,
@@ -19,7 +18,7 @@ from agentbay.actions import (
     SessionData,
     SetLabel,
 )
-from agentbay.errors import AgentBayError, APIError, NotFoundError, SessionError
+from agentbay.errors import AgentBayError, APIError, ConflictError, NotFoundError, SessionError
 from agentbay.types.response import (
     McpTool,
     McpToolResult,
@@ -40,10 +39,15 @@ from .socket import AsyncSocket
 from .transport import Patience
 
 if TYPE_CHECKING:
+    from .agent import AsyncAgent
+    from .browser import AsyncBrowser
     from .client import AsyncAgentBay
+    from .computer import AsyncComputer
     from .context_manager import AsyncContextManager
     from .file_transfer import AsyncFileTransfer
     from .git import AsyncGit
+    from .mobile import AsyncMobile
+    from .oss import AsyncOss
     from .pty import AsyncPty
 
 __all__ = ["AsyncSession"]
@@ -53,30 +57,21 @@ DEFAULT_IMAGE = "linux_latest"
 _ASLEEP = ("PAUSING", "PAUSED")
 
 
-def _label_fault(labels: Mapping[str, str]) -> str:
-    """What is wrong with labels; empty when nothing is."""
-    if not isinstance(labels, dict):
-        return "Labels must be a dictionary of names and values."
-    if not labels:
-        return "Labels cannot be empty; give at least one name and value."
-    if any(not str(name).strip() for name in labels):
-        return "Label names cannot be empty or blank."
-    blank = [name for name, value in labels.items() if value is None or not str(value).strip()]
-    return f"Label values cannot be empty or blank: {', '.join(map(str, blank))}." if blank else ""
-
-
-class AsyncSession(AsyncSessionLifecycle):
+class AsyncSession(AsyncSessionLifecycle, unchecked=("labels",)):
     """A session on the service. Leaving its `with` block deletes it.
 
     `session_id` names it. `resource_url` is a page on which a person can see it. `image_id` is the image it was made
     from, empty for a session found by its id. The modules `command`, `file_system` (also `files`, `fs`, `filesystem`),
-    `code`, `env`, `pty` and `git` work in it; `context` carries files between it and its contexts, `file_transfer`
-    between it and this machine.
+    `code`, `env`, `pty` and `git` work in it, `computer` and `mobile` on its screen, `browser` on the web; `agent` does
+    what it is told in words. `context` carries files between it and its contexts, `file_transfer` between it and this
+    machine, `oss` between it and object storage. `enable_browser_replay` is the choice of recording it was made with;
+    None when there was none.
     """
 
     def __init__(self, agent_bay: AsyncAgentBay, session_id: str) -> None:
         super().__init__(agent_bay, session_id)
         self.image_id = ""
+        self.enable_browser_replay: bool | None = None
         self.resource_url = ""
         self.app_instance_id = ""
         self.link_url = ""
@@ -92,6 +87,13 @@ class AsyncSession(AsyncSessionLifecycle):
         self.env = AsyncEnv(self)
 
     # These modules are loaded by the first program that touches them, so that no other one waits for them.
+
+    @cached_property
+    def browser(self) -> AsyncBrowser:
+        """The browser of this session."""
+        from .browser import AsyncBrowser  # noqa: PLC0415
+
+        return AsyncBrowser(self)
 
     @cached_property
     def context(self) -> AsyncContextManager:
@@ -121,6 +123,34 @@ class AsyncSession(AsyncSessionLifecycle):
 
         return AsyncGit(self)
 
+    @cached_property
+    def computer(self) -> AsyncComputer:
+        """The desktop of this session."""
+        from .computer import AsyncComputer  # noqa: PLC0415
+
+        return AsyncComputer(self)
+
+    @cached_property
+    def mobile(self) -> AsyncMobile:
+        """The phone of this session."""
+        from .mobile import AsyncMobile  # noqa: PLC0415
+
+        return AsyncMobile(self)
+
+    @cached_property
+    def agent(self) -> AsyncAgent:
+        """The agents of this session."""
+        from .agent import AsyncAgent  # noqa: PLC0415
+
+        return AsyncAgent(self)
+
+    @cached_property
+    def oss(self) -> AsyncOss:
+        """Object storage, as this session reaches it."""
+        from .oss import AsyncOss  # noqa: PLC0415
+
+        return AsyncOss(self)
+
     @classmethod
     def of(cls, agent_bay: AsyncAgentBay, data: SessionData, image_id: str = "") -> Self:
         """Make the session from what the service says of it."""
@@ -141,18 +171,23 @@ class AsyncSession(AsyncSessionLifecycle):
         try:
             fault = await self._fault_of_deletion()
         finally:
-            await self._channel.aclose()
+            await self._release()
         if fault is None:
             return
         if error is None:
             raise fault
         error.add_note(f"{self!r} was not deleted: {fault}")
 
+    async def _release(self) -> None:
+        await super()._release()
+        if "context" in vars(self):  # else it was never used
+            await self.context._end_waits()
+
     async def _fault_of_deletion(self) -> AgentBayError | None:
         """Delete this session; what went wrong with that, except that it was gone already."""
         try:
             result = await self.delete()
-            if type(result.error) is APIError and (await self.get_status()).status in _ASLEEP:
+            if type(result.error) in (APIError, ConflictError) and (await self.get_status()).status in _ASLEEP:
                 await self.resume()
                 result = await self.delete()
         except SessionError as lost:
@@ -204,7 +239,7 @@ class AsyncSession(AsyncSessionLifecycle):
 
         Source: action `SetLabel`.
         """
-        fault = _label_fault(labels)
+        fault = label_fault(labels)
         if fault:
             return OperationResult.failed(AgentBayError(fault, session_id=self.session_id))
         return OperationResult.of(await self._send(SetLabel(self.session_id, labels)))
@@ -221,7 +256,7 @@ class AsyncSession(AsyncSessionLifecycle):
         Source: action `GetLabel`.
         """
         reply = await self._send(GetLabel(self.session_id))
-        return OperationResult.of(reply, data=_read_labels(reply.data.labels) if reply.data else None)
+        return OperationResult.of(reply, data=read_labels(reply.data.labels) if reply.data else None)
 
     async def info(self) -> OperationResult:
         """Find out where this session can be seen.
@@ -348,12 +383,3 @@ class AsyncSession(AsyncSessionLifecycle):
         if self._goes_direct(tool):
             return await self._transport.call_link(self.link_url, self.token, call, patience, repeatable)
         return await self._transport.call_tool(call, patience, repeatable)
-
-
-def _read_labels(text: str) -> dict[str, str]:
-    """Labels come as JSON text; anything else counts as none."""
-    try:
-        loaded = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return {str(name): str(value) for name, value in loaded.items()} if isinstance(loaded, dict) else {}

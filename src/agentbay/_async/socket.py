@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from agentbay._deadline import Deadline, stopwatch
-from agentbay._frames import Outcome, Push, Resend, Router, Shielded, Subscription, new_id, write_frame
+from agentbay._frames import Backlog, Outcome, Push, Resend, Router, Shielded, Subscription, new_id, write_frame
 from agentbay._pool_pairs import AsyncGuard
-from agentbay._socket_address import Address, Backoff, ChannelState
+from agentbay._socket_address import Address, Backoff, ChannelState, Unsent
 from agentbay._socket_pairs import AsyncInbox, AsyncWorker
 from agentbay.errors import (
     AgentBayError,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncSocket", "AsyncSocketStream"]
 
 CALL_TIMEOUT = 30.0
+MOST_WAITING = 64 * 1024 * 1024
 
 Listener = Callable[[ChannelState], None]
 
@@ -65,11 +66,10 @@ class AsyncSocket:
         Raises:
             SessionError: the service gave the session no WebSocket.
         """
-        facts = {"session_id": self._session.session_id}
         if not self._session.ws_url:
-            raise SessionError("ws_url is not available for this session", **facts)
+            raise SessionError("ws_url is not available for this session", **self._facts)
         if not self._session.token:
-            raise SessionError("token is not available for WS connection", **facts)
+            raise SessionError("token is not available for WS connection", **self._facts)
 
     # --- What modules do with it --------------------------------------------------------------------------------------
 
@@ -91,10 +91,16 @@ class AsyncSocket:
         deadline, identity = Deadline.after(timeout), new_id()
         what = str(data.get("method") or target)
         inbox: AsyncInbox[Outcome] = AsyncInbox()
-        line = await self._opened(deadline, what)
-        with self._router.expecting(identity, inbox.put):
-            await self._transmit(line, write_frame(identity, target, data))
+
+        def expect() -> None:
+            inbox.take()
+            self._router.expect(identity, inbox.put, stream=False)
+
+        try:
+            await self._post(write_frame(identity, target, data), deadline, what, expect)
             outcome = await self._next(inbox, deadline, what)
+        finally:
+            self._router.forget(identity)
         if outcome.error is not None:
             raise outcome.error
         answer: dict[str, Any] = outcome.data
@@ -106,8 +112,8 @@ class AsyncSocket:
         Raises:
             SessionError: it could not be sent.
         """
-        line = await self._opened(Deadline.after(CALL_TIMEOUT), str(data.get("method") or target))
-        await self._transmit(line, write_frame(identity or new_id(), target, data))
+        frame, what = write_frame(identity or new_id(), target, data), str(data.get("method") or target)
+        await self._post(frame, Deadline.after(CALL_TIMEOUT), what)
 
     def stream(self, target: str, data: dict[str, Any], timeout: float | None = None) -> AsyncSocketStream:
         """Send a message that has many answers: a `with` block to iterate in, for at most `timeout` seconds."""
@@ -155,8 +161,12 @@ class AsyncSocket:
 
     # --- Inside -------------------------------------------------------------------------------------------------------
 
+    @property
+    def _facts(self) -> dict[str, Any]:
+        return {"session_id": self._session.session_id}
+
     def _gone(self) -> WsConnectionClosedError:
-        return WsConnectionClosedError("WS client is closed", session_id=self._session.session_id)
+        return WsConnectionClosedError("WS client is closed", **self._facts)
 
     async def _opened(self, deadline: Deadline, what: str) -> AsyncLine:
         """The connection; one is made, or waited for, when there is none."""
@@ -187,11 +197,30 @@ class AsyncSocket:
             text = f"No answer to {what} came in time by the WebSocket"
             raise APITimeoutError(text, action=what, session_id=self._session.session_id) from self._trouble
 
+    async def _post(self, frame: str, deadline: Deadline, what: str, expect: Callable[[], None] | None = None) -> None:
+        """Send a frame by an open connection. Where one turns out to have ended before, the next one is waited for.
+
+        `expect` is called before each try: the end of a connection is told to all who expect something then.
+        """
+        while True:
+            line = await self._opened(deadline, what)
+            if expect is not None:
+                expect()
+            try:
+                return await self._transmit(line, frame)
+            except Unsent:
+                self._give_up(line)
+
+    def _give_up(self, line: AsyncLine) -> None:
+        """Let nobody use a connection any more; who reads from it is about to notice its end."""
+        with self._guard:
+            self._line = None if self._line is line else self._line
+
     async def _transmit(self, line: AsyncLine, frame: str) -> None:
         from agentbay._dialing import translated  # noqa: PLC0415  (only those who use the channel pay for it)
 
         with translated(self._address()):
-            await line.send(frame)
+            await line.deliver(frame)
 
     def _address(self) -> Address:
         session = self._session
@@ -212,7 +241,10 @@ class AsyncSocket:
             self._become(ChannelState.RECONNECTING)
             elapsed = stopwatch()
             self._trouble, was_open = await self._serve()
-            if not self._worth_retrying(self._trouble, was_open):
+            # Where nobody listens any more, a local runtime may be why; then no session comes back.
+            ended = None if was_open else await self._session._transport.end_of_runtime(self._facts)
+            self._trouble = ended or self._trouble
+            if ended or not self._worth_retrying(self._trouble, was_open):
                 return
             self._become(ChannelState.ERROR)
             await worker.pause(backoff.wait(elapsed()))
@@ -279,6 +311,9 @@ class AsyncSocketStream:
     """The many answers to one message. Use it in a `with` block, and iterate over the data of its events.
 
     `end` is the data of the last frame, once it came. Leaving the block early only stops listening.
+
+    What nobody reads is kept up to 64 MiB, so that a slow reader never holds up the others on the channel. When there
+    is more, the stream is given up: after what was kept a `WsCancelledError` is raised.
     """
 
     def __init__(self, socket: AsyncSocket, target: str, data: dict[str, Any], timeout: float | None) -> None:
@@ -289,16 +324,16 @@ class AsyncSocketStream:
         self._data = data
         self._timeout = timeout
         self._inbox: AsyncInbox[Outcome] = AsyncInbox()
+        self._backlog = Backlog()
         self._error: AgentBayError | None = None
 
     async def __aenter__(self) -> Self:
         self._deadline = Deadline.after(self._timeout)
         what = str(self._data.get("method") or self._target)
-        line = await self._socket._opened(self._deadline.sooner(CALL_TIMEOUT), what)
-        self._socket._router.expect(self.id, self._inbox.put, stream=True)
+        frame = write_frame(self.id, self._target, self._data)
         sent = False
         try:
-            await self._socket._transmit(line, write_frame(self.id, self._target, self._data))
+            await self._socket._post(frame, self._deadline.sooner(CALL_TIMEOUT), what, self._expect)
             sent = True
         finally:
             if not sent:
@@ -319,6 +354,7 @@ class AsyncSocketStream:
         if self.end is not None:
             raise StopAsyncIteration
         outcome = await self._socket._next(self._inbox, self._deadline, str(self._data.get("method")))
+        self._backlog.remove(outcome.size)
         if outcome.error is not None:
             self._error = outcome.error
             raise outcome.error
@@ -327,6 +363,19 @@ class AsyncSocketStream:
             raise StopAsyncIteration
         data: dict[str, Any] = outcome.data
         return data
+
+    def _expect(self) -> None:
+        self._inbox.take()
+        self._socket._router.expect(self.id, self._put, stream=True)
+
+    def _put(self, outcome: Outcome) -> None:
+        """Keep what came until it is read. The channel calls this."""
+        if not self._backlog.add(outcome.size, MOST_WAITING):
+            self._socket._router.forget(self.id)
+            what, most = self._data.get("method") or self._target, MOST_WAITING // 1024**2
+            text = f"Stream {self.id} ({what}) was given up: more than {most} MiB of it were not read; read it faster"
+            outcome = Outcome(error=WsCancelledError(text, request_id=self.id))
+        self._inbox.put(outcome)
 
     async def send(self, data: dict[str, Any]) -> None:
         """Send more on this stream.

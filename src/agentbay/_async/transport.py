@@ -17,17 +17,18 @@ from agentbay._engine import Answer, EngineError, EngineUnusable, Limits
 from agentbay._pairs import AsyncHome, AsyncLock, async_blocking, async_sleep
 from agentbay._params import Action
 from agentbay._request import Call, Place, direct_call, rpc_call
-from agentbay._retry import Failure, RetryPolicy, delay_before, retry_after
+from agentbay._retry import Failure, RetryPolicy, delay_before, retry_after, tls_hint
 from agentbay._socket_address import Dialling
 from agentbay._tools import ToolAnswer, read_direct, read_tool
 from agentbay._wire import Reply, Unreadable, read_reply
 from agentbay.actions import CallMcpTool
-from agentbay.config import Settings
+from agentbay.config import LOCAL, Settings
 from agentbay.errors import (
     APIConnectionError,
     APIResponseError,
     APITimeoutError,
     ClientClosedError,
+    LocalRuntimeError,
     SessionError,
 )
 
@@ -89,13 +90,18 @@ class AsyncTransport:
         self.dialling = Dialling()
         self.channels: set[AsyncClosing] = set()
 
+    @property
+    def endpoint(self) -> str:
+        """The base URL of the service, or `local`."""
+        return self._settings.base_url or LOCAL
+
     async def send(self, action: Action[T], patience: Patience | None = None) -> Reply[T]:
         """Send an action and read the answer; a refusal by the service is an answer too.
 
         Raises:
             SessionError: no usable answer came.
         """
-        call = rpc_call(action, await self._find_place())
+        call = rpc_call(action, await self._find_place(action))
         answer, facts = await self._exchange(call, patience or self.patience)
         return self._read(action, answer, facts)
 
@@ -105,7 +111,7 @@ class AsyncTransport:
         Raises:
             SessionError: no usable answer came.
         """
-        call = rpc_call(action, await self._find_place(), repeatable or self._policy.repeat_tools)
+        call = rpc_call(action, await self._find_place(action), repeatable or self._policy.repeat_tools)
         answer, facts = await self._exchange(call, patience)
         facts["action"] = action.name
         return read_tool(self._read(action, answer, facts), facts)
@@ -118,6 +124,7 @@ class AsyncTransport:
         Raises:
             SessionError: no usable answer came.
         """
+        self.check_usable(tool.session_id)
         again = repeatable or self._policy.repeat_tools
         call = direct_call(link_url, token, tool.session_id, tool.name, tool.server, tool.args, again)
         answer, facts = await self._exchange(call, patience)
@@ -145,9 +152,9 @@ class AsyncTransport:
             text = f"The answer to {facts['action']} cannot be read: {broken}."
             raise APIResponseError(text, hint="Is the endpoint an AgentBay service?", **facts) from broken
 
-    async def _find_place(self) -> Place:
+    async def _find_place(self, action: Action[Any]) -> Place:
         """Where actions go. The first call to the local runtime starts it."""
-        self.check_usable()
+        self.check_usable(getattr(action, "session_id", None) or "")
         return self._place or await self._start()
 
     async def _start(self) -> Place:
@@ -156,15 +163,15 @@ class AsyncTransport:
             self._place = self._place or Place.at(*await async_blocking(_local.acquire, self._ticket))
         return self._place
 
-    def check_usable(self) -> None:
-        """Raise a SessionError unless this client is open and belongs here."""
+    def check_usable(self, session_id: str = "") -> None:
+        """Raise a SessionError unless this client is open and belongs here; `session_id` is for its text."""
         if self._closed:
-            raise ClientClosedError("This client is closed; make a new one.")
+            hint = "Make a new one; a session that still lives is found with its get(session_id)."
+            raise ClientClosedError("This client is closed.", session_id=session_id, hint=hint)
         self._home.check()
 
     async def _exchange(self, call: Call, patience: Patience) -> tuple[Answer, dict[str, Any]]:
         """Send until there is an answer to keep; give it with the facts for exceptions."""
-        self.check_usable()
         deadline = Deadline.after(patience.total)
         limits = Limits(patience.connect, patience.read, deadline.moment)
         attempt = 0
@@ -174,8 +181,9 @@ class AsyncTransport:
             failure = self._judge(result)
             delay = delay_before(attempt, failure, call.repeatable, self._policy) if failure else None
             if delay is None or delay >= deadline.left():
-                ended = await self._end_of_runtime() if isinstance(result, EngineError) else ""
-                return self._settle(call, result, failure, call.facts(attempt), patience, ended)
+                facts = call.facts(attempt)
+                ended = await self.end_of_runtime(facts) if isinstance(result, EngineError) else None
+                return self._settle(call, result, failure, facts, patience, ended)
             await async_sleep(delay)
 
     async def _attempt(self, call: Call, limits: Limits, number: int) -> Answer | EngineError:
@@ -194,14 +202,16 @@ class AsyncTransport:
 
     def _judge(self, result: Answer | EngineError) -> Failure | None:
         if isinstance(result, EngineError):
-            return Failure(sent=result.sent)
+            return Failure(sent=result.sent, final=bool(tls_hint(str(result))))
         if result.status < 400:
             return None
         get = result.headers.get
         return Failure(result.status, retry_after=retry_after(get("x-acs-retry-after"), get("retry-after"), now()))
 
-    async def _end_of_runtime(self) -> str:
-        return await async_blocking(_local.end_of_runtime, self._ticket) if self._ticket is not None else ""
+    async def end_of_runtime(self, facts: dict[str, Any]) -> LocalRuntimeError | None:
+        """How the local runtime of this client ended; None while it runs, or when there is none."""
+        ended = await async_blocking(_local.end_of_runtime, self._ticket) if self._ticket is not None else ""
+        return LocalRuntimeError(ended, hint="Make a new client to start another one.", **facts) if ended else None
 
     def _settle(
         self,
@@ -210,23 +220,20 @@ class AsyncTransport:
         failure: Failure | None,
         facts: dict[str, Any],
         patience: Patience,
-        ended: str,
+        ended: LocalRuntimeError | None,
     ) -> tuple[Answer, dict[str, Any]]:
         if isinstance(result, EngineError):
-            raise self._lost(call, result, facts, patience, ended) from result.__cause__ or result
+            raise ended or self._lost(call, result, facts, patience) from result.__cause__ or result
         if failure is not None and failure.retry_after is not None:
             facts["retry_after"] = failure.retry_after
         return result, facts
 
-    def _lost(
-        self, call: Call, error: EngineError, facts: dict[str, Any], patience: Patience, ended: str
-    ) -> SessionError:
+    def _lost(self, call: Call, error: EngineError, facts: dict[str, Any], patience: Patience) -> SessionError:
         """Turn the end of all attempts into the exception that says what happened and what to do."""
-        if ended:
-            return APIConnectionError(ended, hint="Make a new client to start another one.", **facts)
         effect = "It may have taken effect, so it was not repeated." if error.sent and not call.repeatable else ""
         if error.timed_out:
             text = f"No complete answer to {call.action} came within {patience.total:g} s."
             return APITimeoutError(text, hint=effect or "Allow more time with timeout=, or try again.", **facts)
         text = f"{call.action} failed: {error}."
-        return APIConnectionError(text, hint=effect or "Check the endpoint and the network.", **facts)
+        hint = effect or tls_hint(str(error)) or "Check the endpoint and the network."
+        return APIConnectionError(text, hint=hint, **facts)

@@ -6,16 +6,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any, Literal, overload
 
-from agentbay._frames import Outcome, Resend, Subscription
+from agentbay._frames import Backlog, Outcome, Resend, Subscription
 from agentbay._pairs import AsyncCaller
 from agentbay._socket_address import ChannelState
 from agentbay._socket_pairs import AsyncInbox, async_wait_for
 from agentbay._watch import Events, StopEvent, Watcher, pushed_events, session_ended
 from agentbay.errors import (
     AgentBayError,
+    APITimeoutError,
     ClientClosedError,
     EventLoopError,
+    LocalRuntimeError,
     SessionError,
+    WsCancelledError,
     WsConnectionClosedError,
     WsRemoteError,
 )
@@ -27,6 +30,7 @@ __all__ = ["AsyncWatching"]
 
 SUBSCRIBE_TIMEOUT = 15.0
 TICK = 0.2
+MOST_WAITING = 100_000
 
 
 class AsyncChanges:
@@ -38,9 +42,10 @@ class AsyncChanges:
         self._path = path
         self._interval = interval
         self._stopped = stopped
-        self._inbox: AsyncInbox[Events | Literal["look", "poll"]] = AsyncInbox()
+        self._inbox: AsyncInbox[Events | Literal["look", "poll"] | AgentBayError] = AsyncInbox()
+        self._backlog = Backlog()
         self._subscription: Subscription | None = None
-        self._live = False
+        self._asking = self._live = False
         self._begun = False
 
     async def begin(self) -> None:
@@ -51,7 +56,8 @@ class AsyncChanges:
         """The next changes; None when the watch was stopped.
 
         Raises:
-            AgentBayError: there will never be another one, for the session or the client is gone.
+            AgentBayError: there will never be another one, for the session or the client is gone, or because too many
+                changes were not read.
         """
         if not self._begun:
             self._begun = True
@@ -70,7 +76,8 @@ class AsyncChanges:
             return
         self._channel.unsubscribe(self._subscription)
         self._channel.watched[self._path] -= 1
-        if self._live and not self._channel.watched[self._path] and self._channel.state == ChannelState.OPEN:
+        subscribed = self._live or self._asking  # its answer may be on its way
+        if subscribed and not self._channel.watched[self._path] and self._channel.state == ChannelState.OPEN:
             with suppress(SessionError):  # a line that broke just now took the subscription with it
                 await self._channel.send(self._server, self._message("unsubscribe_file_change"))
         self._subscription = None
@@ -86,7 +93,7 @@ class AsyncChanges:
         """What has changed since the last look; a look that fails for now finds nothing."""
         try:
             result = await self._module.get_file_change(self._path)
-        except (ClientClosedError, EventLoopError):
+        except (ClientClosedError, EventLoopError, LocalRuntimeError):
             raise
         except SessionError:
             return []
@@ -110,13 +117,15 @@ class AsyncChanges:
         self._subscription = self._channel.subscribe(self._server, self._on_push, self._restore, self._ended)
         self._channel.watched[self._path] += 1
         message = self._message("subscribe_file_change")
+        self._asking = True
         try:
             async with self._channel.stream(self._server, message, SUBSCRIBE_TIMEOUT) as stream:
                 async for _ in stream:
                     pass  # only the end counts
-        except (SessionError, WsRemoteError):
+        except (SessionError, WsRemoteError) as error:
+            self._asking = isinstance(error, APITimeoutError)
             return False
-        self._live = True
+        self._asking, self._live = False, True
         return True
 
     async def _take(self) -> Events:
@@ -126,14 +135,21 @@ class AsyncChanges:
         except TimeoutError:
             return []
         if isinstance(thing, list):
+            self._backlog.remove(len(thing))
             return thing
+        if isinstance(thing, AgentBayError):
+            raise thing
         self._live = thing == "look"
         return await self._look()
 
     def _on_push(self, data: dict[str, Any]) -> None:
         events = pushed_events(data, self._path)
-        if events:
+        if events and self._backlog.add(len(events), MOST_WAITING):
             self._inbox.put(events)
+        elif events and self._subscription is not None:
+            self._channel.unsubscribe(self._subscription)
+            text = f"The watch of {self._path} was given up: more than {MOST_WAITING} changes were not read"
+            self._inbox.put(WsCancelledError(text, session_id=self._module.session.session_id))
 
     def _restore(self) -> list[Resend]:
         if not self._live:
@@ -182,7 +198,8 @@ class AsyncWatching(AsyncModule):
     ) -> Watcher | AsyncIterator[Events]:
         """Watch a directory and all below it: by pushes where the session has a WebSocket, else by looking.
 
-        After a cut of the network, what changed meanwhile is told once the connection is back.
+        After a cut of the network, what changed meanwhile is told once the connection is back. Up to 100,000 changes
+        that nobody reads are kept; when there are more, the watch is given up with a `WsCancelledError`.
 
         Args:
             path: the directory.

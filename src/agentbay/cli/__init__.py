@@ -26,6 +26,10 @@ def _demo(arguments: Sequence[str]) -> int:
     return int(importlib.import_module("agentbay_local.demo").main(arguments))
 
 
+def _policy(arguments: Sequence[str]) -> int:
+    return int(importlib.import_module("agentbay_local.egress.command").main(arguments))
+
+
 def _known_version() -> str:
     try:
         number = version("agentbay-sdk")
@@ -43,6 +47,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "serve": ("run AgentBay on this machine", _serve),
     "doctor": ("say what this machine can do, and what would mend it", _doctor),
     "demo": ("watch real sandboxes do real work", _demo),
+    "policy": ("say what sessions of this machine may reach on the network", _policy),
     "version": ("say which version this is", _version),
 }
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
 from typing import Any
 
 from attrs import define, field
 
+from agentbay._checked import checked_fields
+from agentbay._value import Choice
 from agentbay.types.context_sync import (
     BWList,
     ContextSync,
@@ -45,7 +46,7 @@ _STANDARD = (
 )
 
 
-class BrowserSyncMode(Enum):
+class BrowserSyncMode(Choice):
     """How much of a browser's profile is kept: logins alone, or settings and site data as well."""
 
     MINIMAL = "minimal"
@@ -55,12 +56,12 @@ class BrowserSyncMode(Enum):
 _PROFILES = {BrowserSyncMode.MINIMAL: _MINIMAL, BrowserSyncMode.STANDARD: _STANDARD}
 
 
-def _id(value: Any, name: str) -> str:
-    if not isinstance(value, str) or not value.strip():
+def _demand(value: str, name: str) -> None:
+    if not value.strip():
         raise ValueError(f"{name} cannot be empty")
-    return value
 
 
+@checked_fields()
 @define
 class ExtensionOption:
     """Browser extensions for a session: the context that stores them, and their ids.
@@ -73,7 +74,7 @@ class ExtensionOption:
     extension_ids: list[str]
 
     def __attrs_post_init__(self) -> None:
-        _id(self.context_id, "context_id")
+        _demand(self.context_id, "context_id")
         if not self.extension_ids:
             raise ValueError("extension_ids cannot be empty")
 
@@ -83,6 +84,7 @@ class ExtensionOption:
         return len(ids) > 1 and all(isinstance(one, str) and one.strip() for one in ids)
 
 
+@checked_fields()
 @define
 class BrowserFingerprintContext:
     """The context that stores a browser's fingerprint.
@@ -94,13 +96,14 @@ class BrowserFingerprintContext:
     fingerprint_context_id: str
 
     def __attrs_post_init__(self) -> None:
-        _id(self.fingerprint_context_id, "fingerprint_context_id")
+        _demand(self.fingerprint_context_id, "fingerprint_context_id")
 
 
 def _mode(value: BrowserSyncMode | str | None) -> BrowserSyncMode:
     return BrowserSyncMode.STANDARD if value is None else BrowserSyncMode(value)
 
 
+@checked_fields()
 @define
 class BrowserContext:
     """A context that keeps a browser's profile.

@@ -14,7 +14,7 @@ from agentbay.types.response import ToolResult
 
 __all__ = ["CodeEvent", "CodeExecutionResult", "EnhancedCodeExecutionResult", "ExecutionError", "ExecutionLogs"]
 
-_MIME = {
+FORMS = {
     "text/plain": "text",
     "text/html": "html",
     "text/markdown": "markdown",
@@ -25,8 +25,10 @@ _MIME = {
     "text/latex": "latex",
     "application/vnd.vegalite.v4+json": "chart",
     "application/vnd.vegalite.v5+json": "chart",
-    "isMainResult": "is_main_result",
 }
+"""What each form of a result is called, by its MIME type. Of two forms with one name the later here counts."""
+
+_NAMES = FORMS | {"isMainResult": "is_main_result"}
 
 
 @frozen(eq=False, repr=False)
@@ -86,7 +88,7 @@ def read_item(raw: Any) -> CodeExecutionResult:
     if not isinstance(raw, dict):
         return CodeExecutionResult(text=str(raw))
     names = fields_dict(CodeExecutionResult)
-    short = {_MIME.get(name, name): value for name, value in raw.items()}
+    short = {_NAMES.get(name, name): value for name, value in raw.items()}
     return CodeExecutionResult(**{name: value for name, value in short.items() if name in names})
 
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from attrs import define, field, frozen
 
+from agentbay._checked import checked_fields
 from agentbay._tools import sane
 from agentbay._value import Value
 from agentbay.context_actions import BindingData, ContextData, FileData
@@ -90,6 +91,7 @@ def read_context_status(text: str) -> list[ContextStatusData]:
 # --- Contexts ---------------------------------------------------------------------------------------------------------
 
 
+@checked_fields()
 @define
 class Context:
     """A context: a named store of files that outlives sessions.
@@ -111,6 +113,7 @@ class Context:
         return cls(data.id, data.name or name, *times, state=data.state, os_type=data.os_type)
 
 
+@checked_fields()
 @define
 class ContextListParams:
     """One page of a list: how many (default 10), from which token on, and only those of one session."""

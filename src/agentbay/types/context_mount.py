@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
 from typing import Any, Self
 
 from attrs import define, field
 
+from agentbay._checked import checked_fields
+from agentbay._value import Choice
 from agentbay.types.context_sync import ContextSync
 
 __all__ = ["BetaContextMount", "BetaContextMountAccessMode", "BetaContextMountStrategy", "persistence_entries"]
 
 
-class BetaContextMountAccessMode(Enum):
+class BetaContextMountAccessMode(Choice):
     """Whether a mounted context may be written."""
 
     READ_WRITE = "readWrite"
     READ_ONLY = "readOnly"
 
 
-class BetaContextMountStrategy(Enum):
+class BetaContextMountStrategy(Choice):
     """The kind of storage behind a mount."""
 
     STANDARD = "standard"
@@ -35,6 +36,7 @@ def _strategy(value: BetaContextMountStrategy | str) -> BetaContextMountStrategy
     return BetaContextMountStrategy(value)
 
 
+@checked_fields()
 @define
 class BetaContextMount:
     """A context that is mounted at `path`: what is written goes to the context at once.

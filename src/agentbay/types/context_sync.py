@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from enum import Enum
 from typing import Any, Self
 
 from attrs import Factory, define, field, validate
 from attrs.validators import instance_of, optional
+
+from agentbay._checked import checked_fields
+from agentbay._value import Choice
 
 __all__ = [
     "BWList",
@@ -28,26 +30,26 @@ __all__ = [
 ]
 
 
-class UploadStrategy(Enum):
+class UploadStrategy(Choice):
     """When changes in the session are uploaded to the context."""
 
     UPLOAD_BEFORE_RESOURCE_RELEASE = "UploadBeforeResourceRelease"
 
 
-class DownloadStrategy(Enum):
+class DownloadStrategy(Choice):
     """How the context's files come into the session."""
 
     DOWNLOAD_ASYNC = "DownloadAsync"
 
 
-class UploadMode(Enum):
+class UploadMode(Choice):
     """Whether files are stored one by one or packed into an archive."""
 
     FILE = "File"
     ARCHIVE = "Archive"
 
 
-class Lifecycle(Enum):
+class Lifecycle(Choice):
     """How long stored files are kept, counted from their upload."""
 
     LIFECYCLE_1DAY = "Lifecycle_1Day"
@@ -97,6 +99,7 @@ class Policy:
         return cls()
 
 
+@checked_fields()
 @define
 class UploadPolicy(Policy):
     """What is uploaded from the session, and how. `archive_exclude_paths` stay single files in an archive upload."""
@@ -118,6 +121,7 @@ class UploadPolicy(Policy):
         } | ({"archiveExcludePaths": self.archive_exclude_paths} if packed else {})
 
 
+@checked_fields()
 @define
 class DownloadPolicy(Policy):
     """Whether the context's files come into the session when it starts."""
@@ -130,6 +134,7 @@ class DownloadPolicy(Policy):
         return {"autoDownload": self.auto_download, "downloadStrategy": self.download_strategy.value}
 
 
+@checked_fields()
 @define
 class DeletePolicy(Policy):
     """Whether files deleted in the session are deleted in the context too."""
@@ -141,6 +146,7 @@ class DeletePolicy(Policy):
         return {"syncLocalFile": self.sync_local_file}
 
 
+@checked_fields()
 @define
 class ExtractPolicy(Policy):
     """What happens to archives that come into the session."""
@@ -158,6 +164,7 @@ class ExtractPolicy(Policy):
         }
 
 
+@checked_fields()
 @define
 class RecyclePolicy(Policy):
     """How long stored files are kept.
@@ -180,6 +187,7 @@ class RecyclePolicy(Policy):
         return {"lifecycle": self.lifecycle.value, "paths": self.paths}
 
 
+@checked_fields()
 @define
 class WhiteList:
     """A path, relative to the synced one, whose files are carried; an empty path means everything.
@@ -213,6 +221,7 @@ class WhiteList:
         }
 
 
+@checked_fields()
 @define
 class BWList:
     """The white lists of a sync; without any, nothing is carried."""
@@ -224,6 +233,7 @@ class BWList:
         return {"whiteLists": [entry.to_map() for entry in self.white_lists or ()]}
 
 
+@checked_fields()
 @define
 class MappingPolicy(Policy):
     """The path under which the files were stored, where it differs from the one in this session."""
@@ -235,6 +245,7 @@ class MappingPolicy(Policy):
         return {"path": self.path}
 
 
+@checked_fields()
 @define(init=False)
 class SyncPolicy(Policy):
     """How a context is synced. Parts that are left out have the service's defaults.
@@ -291,6 +302,7 @@ class SyncPolicy(Policy):
         return {name: part.to_map() for name, part in parts.items()} | mapping
 
 
+@checked_fields()
 @define
 class ContextSync:
     """A context whose files are copied to `path` when a session starts, and back before it ends.

@@ -207,16 +207,50 @@ class MultipleFileContentResult(FileResult):
     fallback = "Failed to read multiple files"
 
     @classmethod
+    def of_paths(cls, answer: ToolAnswer, paths: Sequence[str]) -> Self:
+        """Make the result from the tool's answer to a call with these paths.
+
+        Only they begin a block, so that a file may have lines of `---` and lines with a colon in it.
+        """
+        contents = {} if answer.error else _asked(answer.text, paths)
+        return cls(answer.request_id, success=True, contents=contents) if contents else cls.of_tool(answer)
+
+    @classmethod
     def read(cls, answer: ToolAnswer) -> Self:
         """Read blocks that begin with `path:` and are parted by lines of `---`."""
         blocks: list[list[str]] = [[]]
         for line in answer.text.split("\n"):
-            if line.strip() == "---":
+            if _parts(line):
                 blocks.append([])
             else:
                 blocks[-1].append(line)
         contents = dict(filter(None, map(_block, blocks)))
         return cls(answer.request_id, success=True, contents=contents)
+
+
+def _parts(line: str) -> bool:
+    return line.strip() == "---"
+
+
+def _asked(text: str, paths: Sequence[str]) -> dict[str, str]:
+    """The blocks of these paths; none unless each has one."""
+    found: dict[str, list[str]] = {}
+    block: list[str] = []
+    may_begin = True
+    for line in text.split("\n"):
+        path = _begun(line, {*paths} - {*found}) if may_begin else None
+        if path is None:
+            block.append(line)
+        else:
+            del block[-1:]  # the line of --- before this block
+            block = found[path] = [line.removeprefix(f"{path}:")]
+        may_begin = _parts(line)
+    return {path: "\n".join(lines).strip() for path, lines in found.items()} if len(found) == len({*paths}) else {}
+
+
+def _begun(line: str, paths: Iterable[str]) -> str | None:
+    """The path whose block a line begins."""
+    return max((path for path in paths if line.startswith(f"{path}:")), key=len, default=None)
 
 
 def _block(lines: list[str]) -> tuple[str, str] | None:

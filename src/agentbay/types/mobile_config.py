@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, ClassVar, Self
 
 from attrs import define
+
+from agentbay._checked import checked_fields
+from agentbay._value import Choice
 
 __all__ = ["AppManagerRule", "ExtraConfigs", "MobileExtraConfig", "MobileSimulateConfig", "MobileSimulateMode"]
 
 SIMULATE_PATH = "/data/agentbay_mobile_info"
 
 
-class MobileSimulateMode(Enum):
+class MobileSimulateMode(Choice):
     """What of another device is simulated."""
 
     PROPERTIES_ONLY = "PropertiesOnly"
@@ -21,12 +24,6 @@ class MobileSimulateMode(Enum):
     PACKAGES_ONLY = "PackagesOnly"
     SERVICES_ONLY = "ServicesOnly"
     ALL = "All"
-
-
-def _texts(values: Sequence[Any] | None, what: str) -> None:
-    for value in values or ():
-        if not isinstance(value, str):
-            raise ValueError(f"{what} must be text, not {type(value).__name__}")  # noqa: TRY004  (as all that is refused)
 
 
 class Settings:
@@ -40,7 +37,7 @@ class Settings:
         """Check the settings and those within.
 
         Raises:
-            ValueError: a name is not text, or a path is missing.
+            ValueError: a rule is of an unknown type, or a path is missing.
         """
         for name in self.kinds:
             part = getattr(self, name)
@@ -55,7 +52,10 @@ class Settings:
     @classmethod
     def from_map(cls, m: Mapping[str, Any] | None = None) -> Self:
         """Read settings with the service's names; others are ignored."""
-        given = m or {}
+        return cls._from(m or {})
+
+    @classmethod
+    def _from(cls, given: Mapping[str, Any]) -> Self:
         found = {name: given[wire] for name, wire in cls.names.items() if given.get(wire) is not None}
         return cls(**{name: _read(cls.kinds.get(name), value) for name, value in found.items()})
 
@@ -69,9 +69,10 @@ def _plain(value: Any) -> Any:
 def _read(kind: Any, value: Any) -> Any:
     if kind is None:
         return value
-    return kind.from_map(value) if issubclass(kind, Settings) else kind(value)
+    return kind._from(value) if issubclass(kind, Settings) else kind(value)
 
 
+@checked_fields()
 @define
 class AppManagerRule(Settings):
     """Which apps may run: `rule_type` is White or Black, the list has package names."""
@@ -82,10 +83,12 @@ class AppManagerRule(Settings):
     names: ClassVar[Mapping[str, str]] = {"rule_type": "RuleType", "app_package_name_list": "AppPackageNameList"}
 
     def validate(self) -> None:
-        """Check that package names are text. Raises ValueError."""
-        _texts(self.app_package_name_list, "An app package name")
+        """Check the type. Raises ValueError."""
+        if self.rule_type not in (None, "White", "Black"):
+            raise ValueError(f"rule_type must be 'White' or 'Black', not {self.rule_type!r}")
 
 
+@checked_fields()
 @define
 class MobileSimulateConfig(Settings):
     """Another device to simulate, from the device file under `simulate_path`.
@@ -106,12 +109,20 @@ class MobileSimulateConfig(Settings):
     }
     kinds: ClassVar[Mapping[str, Any]] = {"simulate_mode": MobileSimulateMode}
 
+    @classmethod
+    def from_map(  # pyright: ignore[reportIncompatibleMethodOverride]  (programs know it by this name)
+        cls, map: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Read settings with the service's names; others are ignored."""
+        return cls._from(map or {})
+
     def validate(self) -> None:
         """Check that there is a path. Raises ValueError."""
         if not self.simulate_path:
             raise ValueError("simulate_path is required")
 
 
+@checked_fields()
 @define
 class MobileExtraConfig(Settings):
     """Settings of a mobile session; None leaves one as the image has it.
@@ -138,12 +149,8 @@ class MobileExtraConfig(Settings):
     }
     kinds: ClassVar[Mapping[str, Any]] = {"app_manager_rule": AppManagerRule, "simulate_config": MobileSimulateConfig}
 
-    def validate(self) -> None:
-        """Check these settings and those within. Raises ValueError."""
-        super().validate()
-        _texts(self.uninstall_blacklist, "A package name")
 
-
+@checked_fields()
 @define
 class ExtraConfigs(Settings):
     """Settings for special images; today those of mobile sessions."""

@@ -24,7 +24,17 @@ __all__ = [
     "OperationResult",
     "Response",
     "ToolResult",
+    "extract_request_id",
 ]
+
+
+def extract_request_id(response: Any) -> str:
+    """Find the request id in a result, or in an answer as the service sends it; empty when there is none."""
+    found = getattr(response, "request_id", None)
+    if found is None and isinstance(response, Mapping):
+        found = response.get("RequestId") or response.get("requestId") or response.get("request_id")
+        return str(found) if found else extract_request_id(response.get("body"))
+    return str(found or "")
 
 
 @frozen(eq=False, repr=False)

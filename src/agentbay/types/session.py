@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from attrs import asdict, define, field, fields, frozen
 
+from agentbay._checked import checked_fields
 from agentbay._tools import ToolAnswer
 from agentbay._value import Value
 from agentbay.actions import ResourceData
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CreateSessionParams",
+    "GetSessionData",
+    "GetSessionResult",
     "LifecyclePolicy",
     "ListSessionParams",
     "SessionInfo",
@@ -36,7 +39,6 @@ __all__ = [
 ]
 
 S = TypeVar("S")
-T = TypeVar("T")
 
 
 class SessionStatus(Enum):
@@ -86,10 +88,15 @@ def _dict(value: Mapping[str, str] | None) -> dict[str, str]:
     return dict(value or {})
 
 
-def _list(value: Iterable[T] | None) -> list[T]:
+def _syncs(value: Iterable[ContextSync] | None) -> list[ContextSync]:
     return list(value or ())
 
 
+def _mounts(value: Iterable[BetaContextMount] | None) -> list[BetaContextMount]:
+    return list(value or ())
+
+
+@checked_fields("idle_release_timeout")
 @define
 class CreateSessionParams:
     """What a new session should be like. Everything may be left out.
@@ -115,8 +122,8 @@ class CreateSessionParams:
     image_id: str | None = None
     idle_release_timeout: int | None = None
     lifecycle_policy: LifecyclePolicy | None = None
-    context_syncs: list[ContextSync] = field(default=None, converter=_list)
-    beta_context_mounts: list[BetaContextMount] = field(default=None, converter=_list)
+    context_syncs: list[ContextSync] = field(default=None, converter=_syncs)
+    beta_context_mounts: list[BetaContextMount] = field(default=None, converter=_mounts)
     browser_context: BrowserContext | None = None
     policy_id: str | None = None
     beta_network_id: str | None = None
@@ -134,6 +141,7 @@ class CreateSessionParams:
             raise ValueError("idle_release_timeout and lifecycle_policy cannot be given together")
 
 
+@checked_fields()
 @define
 class ListSessionParams:
     """One page of a list: how many, from which token on, and the labels that must match."""
@@ -173,6 +181,39 @@ class SessionResult(ApiResponse, Generic[S]):
     error_message: str = ""
     session: S = None  # type: ignore[assignment]
     code: str = ""
+
+
+@frozen(eq=False, repr=False)
+class GetSessionData(Value):
+    """What the service knows of a session, for programs that keep it in this form. `token` and the URLs are secrets."""
+
+    app_instance_id: str = ""
+    resource_id: str = ""
+    session_id: str = ""
+    success: bool = False
+    http_port: str = ""
+    network_interface_ip: str = ""
+    token: str = field(default="", repr=False)
+    link_url: str = field(default="", repr=False)
+    ws_url: str = field(default="", repr=False)
+    vpc_resource: bool = False
+    vpc_ip: str = ""
+    vpc_id: str = ""
+    resource_url: str = field(default="", repr=False)
+    status: str = ""
+    tool_list: str = field(default="", repr=False)
+    contexts: list[dict[str, str]] = field(factory=list)
+
+
+@frozen(eq=False, repr=False)
+class GetSessionResult(ApiResponse):
+    """What the service knows of a session, for programs that keep it in this form."""
+
+    http_status_code: int = 0
+    code: str = ""
+    success: bool = False
+    data: GetSessionData | None = None
+    error_message: str = ""
 
 
 @frozen(eq=False, repr=False)

@@ -45,8 +45,9 @@ class DirectoryTransferResult(ApiResponse):
     """The result of moving a directory.
 
     Paths are relative to the directory, with `/` between their parts. `files` are those that arrived; `failures` tells
-    for each of the others why; `skipped` are links and special files, which are never followed or copied. `success`
-    means that nothing failed. `bytes_moved` counts the files that arrived.
+    for each of the others why; an empty directory counts as a file and has a `/` at its end. `skipped` are links and
+    special files, which are never followed or copied. `success` means that nothing failed.
+    `bytes_moved` counts the files that arrived.
     """
 
     success: bool = False

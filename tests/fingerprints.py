@@ -1,0 +1,80 @@
+"""A fingerprint as a document, and what the catalogue says of its screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SCREEN: dict[str, Any] = {
+    "availHeight": 1040,
+    "availWidth": 1920,
+    "availTop": 0,
+    "availLeft": 0,
+    "colorDepth": 24,
+    "height": 1080,
+    "pixelDepth": 24,
+    "width": 1920,
+    "devicePixelRatio": 1.25,
+    "pageXOffset": 0,
+    "pageYOffset": 0,
+    "innerHeight": 900,
+    "outerHeight": 1040,
+    "outerWidth": 1920,
+    "innerWidth": 1900,
+    "screenX": 0,
+    "clientWidth": 1900,
+    "clientHeight": 18,
+    "hasHDR": False,
+}
+NAVIGATOR: dict[str, Any] = {
+    "userAgent": "Mozilla/5.0 (X11; Linux x86_64)",
+    "userAgentData": {
+        "brands": [{"brand": "Chromium", "version": "139"}],
+        "mobile": False,
+        "platform": "Linux",
+        "architecture": "x86",
+        "bitness": "64",
+        "fullVersionList": [{"brand": "Chromium", "version": "139.0.1"}],
+        "model": "",
+        "platformVersion": "6.1",
+        "uaFullVersion": "139.0.1",
+    },
+    "doNotTrack": "1",
+    "appCodeName": "Mozilla",
+    "appName": "Netscape",
+    "appVersion": "5.0",
+    "oscpu": "x",
+    "webdriver": "false",
+    "language": "de",
+    "languages": ["de", "én"],
+    "platform": "Linux x86_64",
+    "deviceMemory": 8,
+    "hardwareConcurrency": 4,
+    "product": "Gecko",
+    "productSub": "20030107",
+    "vendor": "Google Inc.",
+    "vendorSub": "",
+    "maxTouchPoints": 0,
+    "extraProperties": {
+        "vendorFlavors": ["chrome"],
+        "isBluetoothSupported": False,
+        "globalPrivacyControl": {"any": [1]},
+        "pdfViewerEnabled": True,
+        "installedApps": [{"id": "x"}],
+    },
+}
+DOCUMENT: dict[str, Any] = {
+    "fingerprint": {
+        "screen": SCREEN,
+        "navigator": NAVIGATOR,
+        "videoCodecs": {"ogg": "", "h264": "probably", "webm": "probably"},
+        "audioCodecs": {"ogg": "probably", "mp3": "probably", "wav": "probably", "m4a": "maybe", "aac": "probably"},
+        "pluginsData": {"plugins": [], "mimeTypes": ["application/pdf"]},
+        "battery": {"charging": True, "chargingTime": None, "dischargingTime": 9000, "level": 0.5},
+        "videoCard": {"renderer": "ANGLE", "vendor": "Google Inc."},
+        "multimediaDevices": {"speakers": [], "micros": [], "webcams": []},
+        "fonts": ["Arial"],
+        "mockWebRTC": True,
+        "slim": False,
+    },
+    "headers": {"user-agent": "Mozilla/5.0", "accept-language": "de"},
+}
