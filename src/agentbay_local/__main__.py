@@ -1,11 +1,11 @@
-"""`python -m agentbay_local serve|doctor`: the runtime without the command-line extras."""
+"""`python -m agentbay_local serve|doctor|policy`: the runtime without the command-line extras."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-_USAGE = "usage: python -m agentbay_local {serve,doctor} [options]"
+_USAGE = "usage: python -m agentbay_local {serve,doctor,policy} [options]"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,6 +29,10 @@ def _run(arguments: Sequence[str]) -> int:
             from agentbay_local import doctor  # noqa: PLC0415 - the server does not need it
 
             return doctor.main()
+        case ["policy", *options]:
+            from agentbay_local.egress import command  # noqa: PLC0415 - nor this one
+
+            return command.main(options)
     print(_USAGE, file=sys.stderr)
     return 2
 

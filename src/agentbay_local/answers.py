@@ -41,7 +41,7 @@ def accepted(data: Any) -> web.Response:
     body: dict[str, Any] = {"Code": "ok", "Success": True, "HttpStatusCode": 200, "Message": ""}
     body["RequestId"] = REQUEST_ID.get()
     if isinstance(data, Page):
-        body |= {"NextToken": data.next_token, "MaxResults": data.max_results, "TotalCount": data.total}
+        body |= {"NextToken": data.next_token, "MaxResults": data.max_results, data.total_name: data.total}
         data = data.items
     if data is not None:
         body["Data"] = dump_data(data)

@@ -13,8 +13,10 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from agentbay_local.answers import in_service_form
+from agentbay_local.channel.door import ChannelDoor
 from agentbay_local.doors import Doors
 from agentbay_local.guard import Guard
+from agentbay_local.health import HealthDoors
 from agentbay_local.links import LinkDoors
 from agentbay_local.sandbox.contract import Engine
 from agentbay_local.sandbox.engine import default_engine
@@ -22,6 +24,7 @@ from agentbay_local.service.core import Service
 from agentbay_local.service.timekeeping import keep_time
 from agentbay_local.settings import Settings
 from agentbay_local.store import kept_key, new_key
+from agentbay_local.store_door import StoreDoor
 from agentbay_local.undo import closing_on_failure
 
 __all__ = ["CannotServe", "Runtime"]
@@ -63,8 +66,10 @@ class Runtime:
 
     def _app(self) -> web.Application:
         app = web.Application(client_max_size=self._settings.body_limit, middlewares=[in_service_form, self._guard()])
-        for doors in (Doors(self.service), LinkDoors(self.service)):
+        channel, health = ChannelDoor(self.service), HealthDoors(self.service)
+        for doors in (Doors(self.service), LinkDoors(self.service), StoreDoor(self.service), health, channel):
             app.add_routes(doors.routes())
+        app.on_cleanup.append(channel.close)
         return app
 
     def _guard(self) -> Middleware:
@@ -92,6 +97,8 @@ class Runtime:
             self._clock.cancel()
         await self.service.close()
         await self._runner.cleanup()
+        # After the last request, which may have been an upload.
+        await self.service.contexts.close()
         self._socket.close()
 
 

@@ -17,6 +17,8 @@ from typing import Final
 
 from attrs import frozen
 
+from agentbay_local.contexts.place import data_folder
+from agentbay_local.egress import PolicyBook, PolicyFault
 from agentbay_local.sandbox import bwrap, reasons, seccomp
 from agentbay_local.sandbox.contract import Limits, SandboxError
 from agentbay_local.sandbox.pool import BwrapEngine
@@ -122,7 +124,16 @@ def loopback() -> Probe:
     return Probe("loopback", True, "127.0.0.1 can be served")
 
 
-SIMPLE: Final[tuple[Callable[[], Probe], ...]] = (python, linux, bwrap_found, loopback, node, kernels, memory)
+def policies() -> Probe:
+    book = PolicyBook(data_folder(None))
+    try:
+        names = [book.find(name).name for name in book.names()]
+    except PolicyFault as error:
+        return Probe("policies", False, str(error), f"mend or remove {book.path}", needed=False)
+    return Probe("policies", True, ", ".join(names) or "none: sessions reach nothing outside", needed=False)
+
+
+SIMPLE: Final[tuple[Callable[[], Probe], ...]] = (python, linux, bwrap_found, loopback, node, kernels, memory, policies)
 
 
 def examine() -> list[Probe]:

@@ -1,8 +1,7 @@
-"""The doors for programs and people: actions, direct tool calls, the session's page, and whether the server is well."""
+"""The doors for programs and people: actions, direct tool calls, and the session's page."""
 
 from __future__ import annotations
 
-import hmac
 import html
 import json
 import logging
@@ -15,9 +14,20 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from agentbay_local.answers import REQUEST_ID, accepted, json_response
-from agentbay_local.service import calls, contexts, lifecycle, linking, listing, pausing
+from agentbay_local.guard import linked, same
+from agentbay_local.metrics import Metrics
+from agentbay_local.service import (
+    calls,
+    context_files,
+    contexts,
+    lifecycle,
+    linking,
+    listing,
+    pausing,
+    session_contexts,
+)
 from agentbay_local.service.core import HANDLERS, Service
-from agentbay_local.service.refusals import ServiceRefusal, bad, no_session
+from agentbay_local.service.refusals import ServiceRefusal, bad
 from agentbay_local.service.session import Session
 
 __all__ = ["HANDLER_MODULES", "Doors"]
@@ -25,7 +35,7 @@ __all__ = ["HANDLER_MODULES", "Doors"]
 log = logging.getLogger("agentbay_local")
 
 # Importing them makes their handlers known.
-HANDLER_MODULES = (calls, contexts, lifecycle, linking, listing, pausing)
+HANDLER_MODULES = (calls, context_files, contexts, lifecycle, linking, listing, pausing, session_contexts)
 
 _MOST_PARAMETERS = 1000
 _LONGEST_NAME = 200
@@ -43,12 +53,11 @@ class Doors:
             web.post("/", self.action),
             web.post("/link/{session}/callTool", self.tool),
             web.get("/session/{session}", self.page),
-            web.get("/healthz", self.health),
         ]
 
     async def action(self, request: web.Request) -> web.Response:
         """An action, its parameters in the query and in the form body."""
-        with Logged() as logged:
+        with Logged(self._service.metrics) as logged:
             params = await _params(request)
             logged.about(params.get("Action", ""), params.get("SessionId", ""))
             data = await self._service.perform(params)
@@ -56,31 +65,19 @@ class Doors:
 
     async def tool(self, request: web.Request) -> web.Response:
         """A tool call by a session's direct link."""
-        with Logged() as logged:
+        with Logged(self._service.metrics) as logged:
             logged.about("callTool", request.match_info["session"])
-            session = self._linked(request)
+            session = linked(self._service, request)
             call = _tool_call(await request.read(), session.token)
             result = await calls.use_tool(self._service, session, call["tool"], call["args"])
         request_id = str(call.get("requestId") or REQUEST_ID.get())
         return json_response({"data": _text({"result": result}), "requestId": request_id})
 
-    def _linked(self, request: web.Request) -> Session:
-        session = self._service.store.find(request.match_info["session"])
-        if session is None:
-            refusal = no_session()
-            refusal.status = 404
-            raise refusal
-        if not _same(request.headers.get("X-Access-Token", ""), session.token):
-            raise ServiceRefusal("NOT_LOGIN", "The header X-Access-Token is missing or wrong.", 401)
-        if not session.live:
-            raise ServiceRefusal("InvalidMcpSession.NotFound", "Resource [McpSession] is not found.", 404)
-        return session
-
     async def page(self, request: web.Request) -> web.Response:
         """What a person sees of a session."""
         session = self._service.store.find(request.match_info["session"])
         code = request.query.get("authcode", "")
-        if session is None or not session.live or not _same(code, session.auth_code):
+        if session is None or not session.live or not same(code, session.auth_code):
             raise ServiceRefusal("InvalidMcpSession.NotFound", "Resource [McpSession] is not found.", 404)
         headers = {
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
@@ -89,14 +86,12 @@ class Doors:
         }
         return web.Response(text=_page(session), content_type="text/html", headers=headers)
 
-    async def health(self, _: web.Request) -> web.Response:
-        return json_response({"status": "ok"})
-
 
 class Logged:
-    """Writes one line about a request when it is answered: no payload, no secret, nothing that a caller made up."""
+    """Counts a request when it is answered, and writes a line about it: no payload, no secret, nothing made up."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._action = self._session = "-"
         self._start = time.perf_counter()
 
@@ -109,9 +104,11 @@ class Logged:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         code = "ok" if error is None else getattr(error, "code", type(error).__name__)
-        took = 1000 * (time.perf_counter() - self._start)
+        took = time.perf_counter() - self._start
+        self._metrics.actions.add(self._action, code)
+        self._metrics.action_seconds.add(took, self._action)
         text = "action=%s session=%s code=%s ms=%.1f request_id=%s"
-        log.info(text, self._action, self._session, code, took, REQUEST_ID.get())
+        log.info(text, self._action, self._session, code, 1000 * took, REQUEST_ID.get())
 
 
 async def _params(request: web.Request) -> Mapping[str, str]:
@@ -127,10 +124,6 @@ async def _params(request: web.Request) -> Mapping[str, str]:
     return params
 
 
-def _same(given: str, secret: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode())
-
-
 def _tool_call(body: bytes, token: str) -> dict[str, Any]:
     """Reads the body of a direct call. Raises ServiceRefusal."""
     try:
@@ -141,7 +134,7 @@ def _tool_call(body: bytes, token: str) -> dict[str, Any]:
         raise bad("tool", "must be the name of a tool")
     if not isinstance(call.setdefault("args", {}), dict):
         raise bad("args", "must be an object")
-    if "token" in call and not _same(str(call["token"]), token):
+    if "token" in call and not same(str(call["token"]), token):
         raise ServiceRefusal("NOT_LOGIN", "The token in the body is wrong.", 401)
     return call
 

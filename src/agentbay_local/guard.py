@@ -1,7 +1,12 @@
-"""Who may talk to the doors: no web page of another site, also none whose name was made to point here."""
+"""Who may talk to the doors.
+
+No web page of another site may, also none whose name was made to point here. To what belongs to one session, only those
+may who have its token.
+"""
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 from urllib.parse import urlsplit
 
@@ -9,12 +14,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from attrs import frozen
 
-from agentbay_local.service.refusals import ServiceRefusal
+from agentbay_local.service.core import Service
+from agentbay_local.service.refusals import ServiceRefusal, no_session
+from agentbay_local.service.session import Session
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "linked", "same"]
 
 # Links are made to be opened by any page; their path is the secret.
-_FOR_PAGES = ("/request_ai/", "/websocket_ai/")
+_FOR_PAGES = ("/request_ai/", "/websocket_ai/", "/store/")
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -61,3 +68,20 @@ class Guard:
     def _own(self, origin: str) -> bool:
         host, port = _place(origin)
         return self._known(host) and (port == self.port or host in self.names)
+
+
+def same(given: str, secret: str) -> bool:
+    """Compares in a time that tells nothing."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode())
+
+
+def linked(service: Service, request: web.Request) -> Session:
+    """Finds the session that a path names, for those who have its token. Raises ServiceRefusal."""
+    session = service.store.find(request.match_info["session"])
+    if session is not None and not same(request.headers.get("X-Access-Token", ""), session.token):
+        raise ServiceRefusal("NOT_LOGIN", "The header X-Access-Token is missing or wrong.", 401)
+    if session is None or not session.live:
+        refusal = no_session()
+        refusal.status = 404
+        raise refusal
+    return session

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import aiohttp
 from aiohttp import hdrs, web
@@ -26,6 +28,9 @@ _HOP = frozenset(
 _HOP_BACK = _HOP - {"content-length"}
 _SOCKET = frozenset("sec-websocket-key sec-websocket-version sec-websocket-extensions sec-websocket-protocol".split())
 _AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+# Told of bytes that go `in` to the session or `out` of it.
+Count = Callable[[str, int], None]
 _NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 
 
@@ -77,7 +82,10 @@ class LinkDoors:
         with session.in_use():
             async with _upstream(link) as client:
                 work = _relay_socket if _wants_socket(request) else _relay_http
-                return await work(request, client, link)
+                return await work(request, client, link, self._count)
+
+    def _count(self, direction: str, size: int) -> None:
+        self._service.metrics.link_bytes.add(direction, by=size)
 
 
 def _upstream(link: Link) -> aiohttp.ClientSession:
@@ -133,21 +141,29 @@ def _bad_answer(port: int) -> ServiceRefusal:
     return ServiceRefusal("InvalidLink.BadAnswer", text, 502)
 
 
-async def _relay_http(request: web.Request, client: aiohttp.ClientSession, link: Link) -> web.StreamResponse:
+async def _body(request: web.Request, count: Count) -> AsyncIterator[bytes]:
+    async for part in request.content.iter_any():
+        count("in", len(part))
+        yield part
+
+
+async def _relay_http(
+    request: web.Request, client: aiohttp.ClientSession, link: Link, count: Count
+) -> web.StreamResponse:
     headers = _onward(request)
     if request.headers.get(hdrs.CONTENT_LENGTH):
         headers[hdrs.CONTENT_LENGTH] = request.headers[hdrs.CONTENT_LENGTH]
-    body = request.content.iter_any() if request.body_exists else None
+    body = _body(request, count) if request.body_exists else None
     target = _target(request, link.port)
     try:
         answer = await client.request(request.method, target, headers=headers, data=body, allow_redirects=False)
     except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, aiohttp.ClientResponseError) as error:
         raise _bad_answer(link.port) from error
     async with answer:
-        return await _stream(request, answer, link.port)
+        return await _stream(request, answer, link.port, count)
 
 
-async def _stream(request: web.Request, answer: aiohttp.ClientResponse, port: int) -> web.StreamResponse:
+async def _stream(request: web.Request, answer: aiohttp.ClientResponse, port: int, count: Count) -> web.StreamResponse:
     """Passes an answer on as it comes; when it breaks off, so does what the client gets."""
     headers = _back(request, answer.headers, port)
     try:
@@ -158,6 +174,7 @@ async def _stream(request: web.Request, answer: aiohttp.ClientResponse, port: in
         raise _bad_answer(port) from error
     try:
         async for part in answer.content.iter_any():
+            count("out", len(part))
             await response.write(part)
         await response.write_eof()
     except (aiohttp.ClientError, OSError):
@@ -166,7 +183,9 @@ async def _stream(request: web.Request, answer: aiohttp.ClientResponse, port: in
     return response
 
 
-async def _relay_socket(request: web.Request, client: aiohttp.ClientSession, link: Link) -> web.StreamResponse:
+async def _relay_socket(
+    request: web.Request, client: aiohttp.ClientSession, link: Link, count: Count
+) -> web.StreamResponse:
     offered = [word.strip() for word in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",") if word.strip()]
     headers = _onward(request, _HOP | _SOCKET)
     target = _target(request, link.port)
@@ -180,25 +199,26 @@ async def _relay_socket(request: web.Request, client: aiohttp.ClientSession, lin
     except aiohttp.ClientError as error:
         raise _bad_answer(link.port) from error
     try:
-        return await _joined(request, inner)
+        return await _joined(request, inner, count)
     finally:
         await inner.close()
 
 
-async def _joined(request: web.Request, inner: aiohttp.ClientWebSocketResponse) -> web.WebSocketResponse:
+async def _joined(request: web.Request, inner: aiohttp.ClientWebSocketResponse, count: Count) -> web.WebSocketResponse:
     protocols = [inner.protocol] if inner.protocol else []
     outer = web.WebSocketResponse(protocols=protocols, autoping=False, autoclose=False, max_msg_size=0, compress=False)
     await outer.prepare(request)
-    await _both_ways(outer, inner)
+    await _both_ways(outer, inner, count)
     return outer
 
 
 Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 
-async def _both_ways(outer: web.WebSocketResponse, inner: aiohttp.ClientWebSocketResponse) -> None:
+async def _both_ways(outer: web.WebSocketResponse, inner: aiohttp.ClientWebSocketResponse, count: Count) -> None:
     """Passes messages on until one side closes, and closes the other one likewise."""
-    ways = [asyncio.create_task(_one_way(outer, inner)), asyncio.create_task(_one_way(inner, outer))]
+    into, out = (partial(count, direction) for direction in ("in", "out"))
+    ways = [asyncio.create_task(_one_way(outer, inner, into)), asyncio.create_task(_one_way(inner, outer, out))]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -207,8 +227,9 @@ async def _both_ways(outer: web.WebSocketResponse, inner: aiohttp.ClientWebSocke
         await asyncio.gather(*ways, return_exceptions=True)
 
 
-async def _one_way(source: Socket, sink: Socket) -> None:
+async def _one_way(source: Socket, sink: Socket, count: Callable[[int], None]) -> None:
     async for message in source:
+        count(len(message.data.encode() if isinstance(message.data, str) else message.data))
         try:
             await _pass_on(message, sink)
         except (ConnectionError, aiohttp.ClientError):

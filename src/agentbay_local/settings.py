@@ -84,7 +84,8 @@ def parser() -> argparse.ArgumentParser:
     say("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     say("--port", type=port, default=0, help="port to listen on; 0, the default, takes any free one")
     say("--url", default="", help="address under which clients reach this server, when it is another one")
-    say("--data", type=Path, help="folder that keeps the API key from one start to the next")
+    help_data = "folder that keeps contexts, and the API key from one start to the next (without it, contexts are in"
+    say("--data", type=Path, help=f"{help_data} AGENTBAY_DATA, or among the user's data, and the key is a new one)")
     help_key = "accept this API key (may be given several times); alone, the one in AGENTBAY_API_KEY"
     say("--key", type=key, nargs="?", action="append", default=[], dest="keys", help=help_key)
     say("--warm", type=number, default=2, help="sandboxes kept ready in advance (default: %(default)s)")

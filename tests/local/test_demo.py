@@ -112,6 +112,7 @@ def test_missing_parts_are_named_with_the_line_that_brings_them(
     assert "agentbay demo needs surely_not_there: pip install 'agentbay-sdk[local,data]'\n" == capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_failing_step_is_named_and_everything_is_still_deleted(tmp_path: Path) -> None:
     (tmp_path / "agentbay-demo").write_text("a file where the folder should be")
     done = play(tmp_path)
@@ -122,6 +123,7 @@ def test_a_failing_step_is_named_and_everything_is_still_deleted(tmp_path: Path)
     assert "Delete everything" in lines[lines.index(failed[0]) + 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", ["Start the local runtime", "Upload a data file", "Serve a page from inside"])
 def test_an_interrupted_demo_leaves_nothing(tmp_path: Path, after: str) -> None:
     with subprocess.Popen(DEMO, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:

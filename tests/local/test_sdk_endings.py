@@ -12,6 +12,8 @@ import pytest
 from tests._async.both.doors import require_sandboxes
 from tests.local.sdk_scripts import ENGINES, PATIENCE, Script, Write, by, writer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def script(tmp_path: Path) -> Write:
@@ -108,3 +110,35 @@ def test_a_runtime_that_was_killed_is_told_in_the_error(script: Write) -> None:
     with started.ready() as process:
         out, err = process.communicate(timeout=PATIENCE)
     assert (0, "True\nTrue\n", "") == (process.returncode, out, err)
+
+
+def test_whoever_waits_for_pushes_learns_that_the_runtime_was_killed(script: Write) -> None:
+    started = script("""
+        import os, signal, threading, time
+        from pathlib import Path
+        from agentbay import AgentBay, LocalRuntimeError
+
+        def tell(wait):
+            try:
+                wait()
+            except LocalRuntimeError as error:
+                print(f"{'The local runtime has ended' in str(error)}\\n", end="", flush=True)
+
+        with AgentBay(endpoint="local") as agent_bay:
+            session = agent_bay.create().session
+            terminal = session.pty.create()
+            changes = session.file_system.watch_directory("/tmp")
+            waits = [terminal.wait, lambda: [*terminal], lambda: next(changes)]
+            threads = [threading.Thread(target=tell, args=[wait]) for wait in waits]
+            for thread in threads:
+                thread.start()
+            print("ready", flush=True)
+            time.sleep(1)  # the test takes stock of the processes first
+            [runtime] = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+            os.kill(int(runtime), signal.SIGKILL)
+            for thread in threads:
+                thread.join()
+    """)
+    with started.ready() as process:
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (0, "True\n" * 3, "") == (process.returncode, out, err)

@@ -3,5 +3,19 @@
 from __future__ import annotations
 
 from .kernel import DriverGone, Kernel, Kernels, Process, Spawner, UnsupportedLanguage, driver_argv
+from .results import Ended, Piece, Raised, Shown, Text
 
-__all__ = ["DriverGone", "Kernel", "Kernels", "Process", "Spawner", "UnsupportedLanguage", "driver_argv"]
+__all__ = [
+    "DriverGone",
+    "Ended",
+    "Kernel",
+    "Kernels",
+    "Piece",
+    "Process",
+    "Raised",
+    "Shown",
+    "Spawner",
+    "Text",
+    "UnsupportedLanguage",
+    "driver_argv",
+]

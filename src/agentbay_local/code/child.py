@@ -6,21 +6,26 @@ memory with the driver. Nothing here starts a thread before the fork.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import select
 import shutil
 import signal
+import site
 import sys
 import tempfile
+import threading
 import traceback
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 import zmq
+from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from jupyter_client.jsonutil import json_default
@@ -32,6 +37,10 @@ WELCOME_MS = 100
 SHELL, IOPUB, STDIN, CONTROL, HEARTBEAT = 1, 2, 3, 4, 5
 PR_SET_PDEATHSIG = 1
 READY = b"\0ready"
+UNSENT = 1 << 20  # characters that code may print before it waits until they are on their way
+PIPE_SIZE = 1 << 20  # bytes; no less than a pipe holds
+MOST_READ = 64  # messages
+MOST_WAITING = 32  # outputs on their way, each of about UNSENT characters at most: who prints faster is held up
 COLOURS = ("FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE")  # IPython sets them for the programs that the code starts
 
 Message = dict[str, Any]
@@ -39,6 +48,70 @@ Message = dict[str, Any]
 
 class KernelFailed(Exception):
     """The kernel could not be started; the text is for users."""
+
+
+class PacedStream(OutStream):
+    """Standard output or standard error of the code. What is printed in a flood goes out in parts, not in one.
+
+    What programs print comes by a pipe, which a thread reads. A call ends with a flush, and that reads it too: what
+    was printed before the end of the call belongs to it, however late the thread is.
+    """
+
+    unsent = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.reading = threading.Lock()
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+    @property
+    def pipe(self) -> int:
+        """Where what programs print comes out. On Linux there always is one."""
+        assert self._fid is not None
+        return int(self._fid)
+
+    def _watch_pipe_fd(self) -> None:
+        while self._should_watch and self._is_readable(None):
+            self._take_piped()
+
+    def _is_readable(self, wait_ms: float | None) -> bool:
+        poll = select.poll()
+        poll.register(self.pipe, select.POLLIN)
+        return any(event & select.POLLIN for _, event in poll.poll(wait_ms))
+
+    def _take_piped(self) -> None:
+        """Take what is in the pipe now, and no more: a program may print for ever."""
+        with self.reading:
+            printed = os.read(self.pipe, PIPE_SIZE) if self._is_readable(0) else b""
+            text = self.decoder.decode(printed)
+            super().write(text)
+        self._pace(len(text))
+
+    def flush(self) -> None:
+        """Have everything on its way that was printed so far."""
+        if os.getpid() == self._master_pid:  # a fork has no thread that reads, and perhaps a taken lock
+            self._take_piped()
+        super().flush()  # type: ignore[no-untyped-call]
+
+    def write(self, string: str) -> int:
+        super().write(string)
+        self._pace(len(string))
+        return len(string)
+
+    def _pace(self, size: int) -> None:
+        self.unsent += size
+        if self.unsent > UNSENT:
+            self.unsent = 0
+            super().flush()  # type: ignore[no-untyped-call]
+
+
+class KernelApp(IPKernelApp):
+    """A kernel that never drops an output for being one of many, and never has very many on their way."""
+
+    def init_iopub(self, context: zmq.Context[Any]) -> None:
+        context.sndhwm = MOST_WAITING  # for sockets to come
+        context.setsockopt(zmq.XPUB_NODROP, 1)  # the next one waits until there is room
+        super().init_iopub(context)  # type: ignore[no-untyped-call]
 
 
 def configuration() -> Config:
@@ -49,6 +122,7 @@ def configuration() -> Config:
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShellApp.exec_PYTHONSTARTUP = False
     config.IPCompleter.use_jedi = False
+    config.IPKernelApp.outstream_class = f"{__name__}.PacedStream"
     return config
 
 
@@ -112,12 +186,21 @@ def add_workspace() -> None:
     sys.path.insert(next(installed, len(sys.path)), "")
 
 
+def add_home() -> None:
+    """Let code import what pip puts into the home folder, from the cell after that on."""
+    sys.path.append(site.getusersitepackages())
+
+
+def look_again(_: object) -> None:
+    importlib.invalidate_caches()
+
+
 def make_app(language: str, texts: Mapping[str, str], folder: str) -> Any:
     os.environ["IPYTHONDIR"] = f"{folder}/ipython"
     sys.argv = [language]
     add_workspace()
-    zmq.Context.instance().sndhwm = 0  # for sockets to come: an output never gets lost for being one of many
-    app: Any = IPKernelApp.instance(
+    add_home()
+    app: Any = KernelApp.instance(
         config=configuration(), transport="ipc", ip=f"{folder}/s", connection_file=f"{folder}/kernel.json",
         shell_port=SHELL, iopub_port=IOPUB, stdin_port=STDIN, control_port=CONTROL, hb_port=HEARTBEAT,
         kernel_class=kernel_class(language, texts),
@@ -129,6 +212,7 @@ def make_app(language: str, texts: Mapping[str, str], folder: str) -> Any:
     if language == "python":
         app.shell.ask_exit = sys.exit  # exit() ends the call like sys.exit(), not the kernel
         warnings.filterwarnings("ignore", "To exit: use")
+        app.shell.events.register("pre_run_cell", look_again)
     return app
 
 
@@ -155,6 +239,7 @@ class KernelProcess:
         os.close(ready_end)
         self.pidfd = os.pidfd_open(self.pid)
         self.status: int | None = None
+        self.held = False
         self.context: zmq.Context[Any] = zmq.Context()
         self.session = Session(key=b"")
         self.session.pack = pack
@@ -193,7 +278,7 @@ class KernelProcess:
     def _socket(self, kind: int, port: int) -> Any:
         socket = self.context.socket(kind)
         socket.set(zmq.LINGER, 0)
-        socket.set(zmq.RCVHWM, 0)
+        socket.set(zmq.RCVHWM, MOST_WAITING)
         socket.connect(f"ipc://{self.folder}/s-{port}")
         return socket
 
@@ -204,15 +289,23 @@ class KernelProcess:
         return str(message["header"]["msg_id"])
 
     def messages(self, socket: Any) -> Iterable[Message]:
-        """All that is there to read now, without waiting."""
-        while True:
+        """What is there to read now, without waiting; of a flood only so much that the host's orders get their turn."""
+        for _ in range(MOST_READ):
             _, message = self.session.recv(socket, zmq.NOBLOCK)
             if message is None:
                 return
             yield message
 
+    def hold(self, stopped: bool) -> None:
+        """Stop the kernel with the programs that the code runs, or let them go on."""
+        if stopped != self.held:
+            self.held = stopped
+            with contextlib.suppress(ProcessLookupError):  # its end is about to be told
+                os.killpg(self.pid, signal.SIGSTOP if stopped else signal.SIGCONT)
+
     def interrupt(self) -> None:
         """The signal goes to the programs that the code runs, too."""
+        self.hold(False)
         os.killpg(self.pid, signal.SIGINT)
         self.session.send(self.shell, "comm_info_request")  # wakes a loop that waits: a signal alone does not
 

@@ -19,11 +19,12 @@ from typing import Any, ClassVar
 import zmq
 
 from .child import KernelFailed, KernelProcess
-from .run import Run, emit
+from .run import OUT, Run
 
 LATE_LIMIT = 64 << 10  # characters kept from what background work prints between two calls
 GRACE_S = 2.0  # from the first interrupt to the kill
 TICK_MS = 250
+HIGH, LOW = 1 << 20, 1 << 18  # bytes that wait for the host when the kernel is stopped, and when it may go on
 SUSPENDED_S = 1.5  # a longer gap between two ticks means that the whole session was stopped meanwhile
 
 Event = dict[str, Any]
@@ -51,7 +52,10 @@ class Driver:
     # -- orders
 
     def read_orders(self) -> bool:
-        chunk = os.read(0, 1 << 16)
+        try:
+            chunk = os.read(0, 1 << 16)
+        except BlockingIOError:
+            return True
         *lines, rest = chunk.split(b"\n")
         for line in lines:
             self.obey(json.loads(self.input + line))
@@ -63,10 +67,10 @@ class Driver:
         getattr(self, f"on_{order['op']}")(order)
 
     def on_execute(self, order: Event) -> None:
-        self.waiting.append(Run(order["id"], order["code"], order["timeout_s"]))
+        self.waiting.append(Run(order["id"], order["code"], order["timeout_s"], live=order["live"]))
 
     def on_ping(self, order: Event) -> None:
-        emit({"id": order["id"], "type": "pong"})
+        OUT.put({"id": order["id"], "type": "pong"})
 
     def on_env(self, order: Event) -> None:
         for name, value in order["set"].items():
@@ -77,6 +81,7 @@ class Driver:
 
     def on_interrupt(self, order: Event) -> None:
         if self.run and self.run.identity == order["id"]:
+            OUT.discard()
             self.halt(self.run, "interrupt")
         for run in [run for run in self.waiting if run.identity == order["id"]]:
             self.waiting.remove(run)
@@ -136,6 +141,14 @@ class Driver:
             run.nudged = True  # the first signal can meet code that swallows it
             self.kernel.interrupt()
 
+    def keep_pace(self) -> bool:
+        """Let the kernel run no faster than the host reads; tells whether it waits. To be ended, it must run."""
+        if self.kernel is None:
+            return False
+        ending = self.kernel.status is not None or (self.run is not None and bool(self.run.stopping))
+        self.kernel.hold(not ending and len(OUT.waiting) > (LOW if self.kernel.held else HIGH))
+        return self.kernel.held
+
     def give_up(self, run: Run) -> None:
         self.run = None
         kept = "it did not react to an interrupt, so the kernel was restarted and its variables are gone"
@@ -179,6 +192,8 @@ class Driver:
             handle = self.HANDLERS.get(message["msg_type"])
             if handle:
                 handle(self, message["content"], message["parent_header"].get("msg_id"))
+            if self.keep_pace():
+                return
 
     def on_stream(self, content: Event, _parent: str) -> None:
         if self.run and not self.run.silent:
@@ -237,9 +252,13 @@ class Driver:
         poller.register(0, zmq.POLLIN)
         kernel = self.kernel
         if kernel:
-            for source in (kernel.iopub, kernel.shell, kernel.pidfd):
+            for source in (kernel.shell, kernel.pidfd) if kernel.held else (kernel.iopub, kernel.shell, kernel.pidfd):
                 poller.register(source, zmq.POLLIN)
+        if OUT.waiting:
+            poller.register(1, zmq.POLLOUT)
         ready = dict(poller.poll(TICK_MS if self.run else 0 if self.waiting else None))
+        if 1 in ready:
+            OUT.flush()
         if kernel and (kernel.iopub in ready or kernel.shell in ready):
             self.read_iopub()
             self.read_shell()
@@ -247,13 +266,15 @@ class Driver:
         if kernel and kernel.pidfd in ready:
             self.on_death()
         self.watch_clock()
+        self.keep_pace()
         return 0 not in ready or self.read_orders()
 
 
 def main(language: str, texts: Mapping[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.set_blocking(1, False)
     gc.freeze()  # keeps the pages shared after the fork
     driver = Driver(language, texts)
     driver.replace()
-    emit({"id": 0, "type": "ready"})
+    OUT.put({"id": 0, "type": "ready"})
     driver.serve()

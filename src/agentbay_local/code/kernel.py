@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
-from .results import Outcome
+from .results import Ended, Outcome, Piece, Raised, read_event
+
+Take = Callable[[Piece], Awaitable[None]]
 
 LINE_LIMIT = 128 << 20  # bytes; above any line that an honest driver sends
 READ_SIZE = 1 << 18
@@ -122,15 +124,26 @@ class Kernel:
         `timeout_s` counts from the moment the kernel takes up the code. Then the code is interrupted, and if that does
         not help, the kernel is restarted; `error` says which. Cancelling the call interrupts the code.
         """
-        async with self._lock:
-            outcome = Outcome()
-            try:
-                await self._started()
-                await self._run(code, timeout_s, outcome)
-            except DriverGone as gone:
-                await self._drop()
-                outcome.fail("KernelDied", str(gone))
-            return outcome.wire()
+        outcome = Outcome()
+
+        async def add(piece: Piece) -> None:
+            outcome.add(piece)
+
+        try:
+            await self._turn(code, timeout_s, add, live=False)
+        except DriverGone as gone:
+            outcome.add(Raised("KernelDied", str(gone)))
+        return outcome.wire()
+
+    async def watch(self, code: str, timeout_s: float, take: Take) -> None:
+        """Run code as `execute` does, and hand over each piece as it comes; the last one is an `Ended`.
+
+        While `take` waits, the code may be stopped, so that no more than a few MiB wait for it; its time runs on.
+
+        Raises:
+            DriverGone: the interpreter ended, and the variables with it.
+        """
+        await self._turn(code, timeout_s, take, live=True)
 
     async def set_env(self, values: Mapping[str, str]) -> None:
         """Set environment variables for code that starts from now on, also in a running kernel; raises ValueError."""
@@ -142,22 +155,36 @@ class Kernel:
         """End the kernel and what belongs to it."""
         await self._drop()
 
-    async def _run(self, code: str, timeout_s: float, outcome: Outcome) -> None:
+    async def _turn(self, code: str, timeout_s: float, take: Take, *, live: bool) -> None:
+        """One call, when those before it are done."""
+        async with self._lock:
+            try:
+                await self._started()
+                await self._run(code, timeout_s, take, live=live)
+            except DriverGone:
+                await self._drop()
+                raise
+
+    async def _run(self, code: str, timeout_s: float, take: Take, *, live: bool) -> None:
         self._calls += 1
         identity = self._calls
-        self._send({"op": "execute", "id": identity, "code": code, "timeout_s": timeout_s})
+        self._send({"op": "execute", "id": identity, "code": code, "timeout_s": timeout_s, "live": live})
+        ended = False
         try:
-            while not await self._took(identity, outcome):
-                pass
-        except asyncio.CancelledError:
-            self._send({"op": "interrupt", "id": identity})
-            raise
+            while not ended:
+                piece = await self._piece(identity)
+                ended = isinstance(piece, Ended)
+                if piece is not None:
+                    await take(piece)
+        finally:
+            if not ended:  # whoever asked has gone, or cannot take more
+                self._send({"op": "interrupt", "id": identity})
 
-    async def _took(self, identity: int, outcome: Outcome) -> bool:
-        """Read one event into the outcome, unless it is left over from a call that nobody waits for any more."""
+    async def _piece(self, identity: int) -> Piece | None:
+        """The next piece of a call; None for what is left over from one that nobody waits for any more."""
         event = await self._event()
         try:
-            return event.get("id") == identity and outcome.add(event)
+            return read_event(event) if event.get("id") == identity else None
         except ValueError as cause:
             raise DriverGone("the code interpreter sent an answer that cannot be read and was ended") from cause
 
@@ -258,6 +285,10 @@ class Kernels:
     async def execute(self, language: str, code: str, timeout_s: float = 60.0) -> dict[str, Any]:
         """Run code in the session's kernel for the language: `Kernel.execute`; raises UnsupportedLanguage."""
         return await self.kernel(language).execute(code, timeout_s)
+
+    async def watch(self, language: str, code: str, timeout_s: float, take: Take) -> None:
+        """Run code and hand over each piece as it comes: `Kernel.watch`; raises UnsupportedLanguage, DriverGone."""
+        await self.kernel(language).watch(code, timeout_s, take)
 
     async def set_env(self, values: Mapping[str, str]) -> None:
         """Set environment variables in every kernel, running or yet to come; raises ValueError."""

@@ -8,25 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from attrs import define, field
+from attrs import define, field, frozen
+
+from agentbay.types.code import FORMS
 
 ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
-
-SHORT: Final = {
-    "text/plain": "text",
-    "text/html": "html",
-    "text/markdown": "markdown",
-    "image/png": "png",
-    "image/jpeg": "jpeg",
-    "image/svg+xml": "svg",
-    "application/json": "json",
-    "text/latex": "latex",
-    "application/vnd.vegalite.v4+json": "chart",
-    "application/vnd.vegalite.v5+json": "chart",
-}
-"""What the wire calls each form of a result. Of two forms with one name the later here is sent."""
 
 PUBLIC = {"_IncompleteInputError": "SyntaxError"}
 """Exceptions that Python keeps to itself (from 3.13 on), and what its documentation calls them."""
@@ -51,59 +39,103 @@ def _get(event: Event, key: str, kind: type[T]) -> T:
     return value
 
 
+@frozen
+class Text:
+    """Something printed, on the stream `stdout` or `stderr`."""
+
+    stream: str
+    text: str
+
+
+@frozen
+class Shown:
+    """A result in its forms, by MIME type. `place` names one that is shown anew later."""
+
+    forms: dict[str, Any]
+    main: bool
+    place: str | None
+
+
+@frozen
+class Raised:
+    """An error of the code, or why the code did not come to its end."""
+
+    name: str
+    value: str
+    traceback: str = ""
+
+
+@frozen
+class Ended:
+    """The end of a call: its number, and how long it took in seconds."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+
+Piece = Text | Shown | Raised | Ended
+
+
+def read_event(event: Event) -> Piece | None:
+    """Reads an event; None for one of an unknown kind. Raises Unreadable."""
+    match event.get("type"):
+        case "end":
+            return Ended(_get(event, "count", int), float(_get(event, "seconds", float)))
+        case "stdout" | "stderr" as stream:
+            return Text(stream, _get(event, "text", str))
+        case "result":
+            place = event.get("place")
+            data = _get(event, "data", dict)
+            return Shown(data, _get(event, "main", bool), place if isinstance(place, str) else None)
+        case "error":
+            return _raised(_get(event, "name", str), _get(event, "value", str), _get(event, "traceback", str))
+    return None
+
+
+def _raised(name: str, value: str, traceback: str) -> Raised:
+    public = PUBLIC.get(name, name)
+    return Raised(public, value, _readable(public, value, plain(traceback).replace(name, public)))
+
+
 @define
 class Outcome:
-    """The result of one call, gathered event by event."""
+    """The result of one call, gathered piece by piece."""
 
     error: dict[str, str] | None = None
     results: list[dict[str, Any]] = field(factory=list)
     places: dict[str, int] = field(factory=dict)
-    stdout: list[str] = field(factory=list)
-    stderr: list[str] = field(factory=list)
-    count: int = 0
-    seconds: float = 0.0
+    printed: dict[str, list[str]] = field(factory=lambda: {"stdout": [], "stderr": []})
+    end: Ended = Ended()
 
-    def add(self, event: Event) -> bool:
-        """Take in one event; true for the last one of a call."""
-        kind = event.get("type")
-        if kind == "end":
-            self.count, self.seconds = _get(event, "count", int), float(_get(event, "seconds", float))
-        elif kind == "stdout":
-            self.stdout.append(_get(event, "text", str))
-        elif kind == "stderr":
-            self.stderr.append(_get(event, "text", str))
-        elif kind == "result":
-            self._add_result(event)
-        elif kind == "error":
-            self.fail(_get(event, "name", str), _get(event, "value", str), _get(event, "traceback", str))
-        return kind == "end"
+    def add(self, piece: Piece) -> None:
+        """Takes in one piece. The first error counts: what follows from it would only hide it."""
+        match piece:
+            case Text(stream, text):
+                self.printed[stream].append(text)
+            case Shown():
+                self._show(piece)
+            case Raised(name, value, traceback) if self.error is None:
+                self.error = {"name": name, "value": value, "traceback": traceback}
+            case Ended():
+                self.end = piece
 
-    def _add_result(self, event: Event) -> None:
-        data = _get(event, "data", dict)
-        forms = {name: data[mime] for mime, name in SHORT.items() if mime in data}
-        item = {**forms, "is_main_result": _get(event, "main", bool)}
-        place = event.get("place")
-        if isinstance(place, str) and place in self.places:
-            self.results[self.places[place]] = item  # an update of what is shown already
+    def _show(self, shown: Shown) -> None:
+        forms = {name: shown.forms[mime] for mime, name in FORMS.items() if mime in shown.forms}
+        item = {**forms, "is_main_result": shown.main}
+        if shown.place in self.places:
+            self.results[self.places[shown.place]] = item  # an update of what is shown already
             return
-        if isinstance(place, str):
-            self.places[place] = len(self.results)
+        if shown.place is not None:
+            self.places[shown.place] = len(self.results)
         self.results.append(item)
-
-    def fail(self, name: str, value: str, traceback: str = "") -> None:
-        """Record an error. The first one counts: what follows from it would only hide it."""
-        if self.error is None:
-            public = PUBLIC.get(name, name)
-            trace = _readable(public, value, plain(traceback).replace(name, public))
-            self.error = {"name": public, "value": value, "traceback": trace}
 
     def wire(self) -> dict[str, Any]:
         return {
-            "logs": {"stdout": _joined(self.stdout), "stderr": _joined(self.stderr)},
+            "logs": {stream: _joined(chunks) for stream, chunks in self.printed.items()},
             "results": self.results,
             "error": self.error,
-            "execution_count": self.count,
-            "execution_time": self.seconds,
+            "execution_count": self.end.count,
+            "execution_time": self.end.seconds,
             "isError": self.error is not None,
         }
 

@@ -7,24 +7,51 @@ import os
 import time
 from typing import Any
 
-OUTPUT_LIMIT = 10 << 20  # characters that one call may send back
+OUTPUT_LIMIT = 10 << 20  # characters that one call may send back, unless they are taken as they come
+WAITING_LIMIT = 32 << 20  # bytes that may wait for the host; what a program writes in one go, it may not wait with
+WRITE_SIZE = 1 << 18
+PIECE = 64 << 10  # characters of text in one event
 TRUNCATED = f"\n[output cut: one call may send back at most {OUTPUT_LIMIT >> 20} Mi characters]\n"
+TOO_FAST = f"\n[output cut: more than {WAITING_LIMIT >> 20} MiB waited to be read]\n"
 
 Event = dict[str, Any]
 
 
-def emit(event: Event) -> None:
-    """Write one line to the host; lone surrogates become question marks."""
-    line = memoryview(json.dumps(event, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-    while line:
-        line = line[os.write(1, line) :]
+class Outbox:
+    """What is on its way to the host, which may be slow to take it. Nothing here waits for it."""
+
+    def __init__(self) -> None:
+        self.waiting = bytearray()
+
+    def put(self, event: Event) -> None:
+        """Add one line; lone surrogates become question marks."""
+        self.waiting += json.dumps(event, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what the host takes at this moment."""
+        try:
+            while self.waiting:
+                del self.waiting[: os.write(1, memoryview(self.waiting)[:WRITE_SIZE])]
+        except BlockingIOError:
+            return
+
+    def discard(self) -> None:
+        """Leave out what nobody wants any more, but for the line that has begun."""
+        end = self.waiting.find(b"\n") + 1
+        del self.waiting[end:]
+
+
+OUT = Outbox()
 
 
 class Run:
-    """One call: its code, its limits, what has come of it so far."""
+    """One call: its code, its limits, what has come of it so far. What a `live` one sends is taken as it comes."""
 
-    def __init__(self, identity: int, code: str, timeout_s: float | None, *, silent: bool = False) -> None:
-        self.identity, self.code, self.timeout_s, self.silent = identity, code, timeout_s, silent
+    def __init__(
+        self, identity: int, code: str, timeout_s: float | None, *, live: bool = False, silent: bool = False
+    ) -> None:
+        self.identity, self.code, self.timeout_s, self.live, self.silent = identity, code, timeout_s, live, silent
         self.message = ""
         self.reply: Event | None = None
         self.idle = False
@@ -33,6 +60,7 @@ class Run:
         self.nudged = False
         self.started = self.deadline = 0.0
         self.room = OUTPUT_LIMIT
+        self.cut = False  # what was to be sent last
 
     def begin(self, message: str) -> None:
         self.message, self.started = message, time.monotonic()
@@ -40,24 +68,29 @@ class Run:
 
     def send(self, kind: str, **content: Any) -> None:
         if not self.silent:
-            emit({"id": self.identity, "type": kind, **content})
+            OUT.put({"id": self.identity, "type": kind, **content})
 
     def send_text(self, stream: str, text: str) -> None:
         kept = self.fit(text)
-        if kept:
-            self.send(stream, text=kept)
+        for start in range(0, len(kept), PIECE):
+            self.send(stream, text=kept[start : start + PIECE])
+
+    def space(self) -> int:
+        """How much may be sent now."""
+        return WAITING_LIMIT - len(OUT.waiting) if self.live else self.room
 
     def fit(self, text: str) -> str:
-        """What still fits of the text, with a mark where the rest was cut; nothing after that."""
-        if self.room <= 0:
-            return ""
-        kept, self.room = text[: self.room], self.room - len(text)
-        return kept if self.room >= 0 else kept + TRUNCATED
+        """What still fits of the text, with a mark where the rest was cut; nothing after that until something fits."""
+        kept = text[: max(self.space(), 0)]
+        self.room -= len(text)
+        cut_before, self.cut = self.cut, len(kept) < len(text) or (self.cut and not text)
+        mark = TOO_FAST if self.live else TRUNCATED
+        return kept + mark if self.cut and not cut_before else kept
 
     def rich(self, data: Event) -> Event:
         """The bundle itself, or one line instead when it is larger than what one call may send back."""
         size = sum(len(value) if isinstance(value, str) else len(json.dumps(value)) for value in data.values())
-        if size > self.room:
+        if size > min(self.space(), OUTPUT_LIMIT):
             return {"text/plain": f"[result of {size} characters left out: one call may send back {OUTPUT_LIMIT}]"}
         self.room -= size
         return data

@@ -13,8 +13,9 @@ import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from agentbay_local.egress import Permit
 from agentbay_local.sandbox import pids
-from agentbay_local.sandbox.bwrap import DEFAULT_ENV, HOME, Launched
+from agentbay_local.sandbox.bwrap import HOME, Launched, environment
 from agentbay_local.sandbox.channel import NO_ANSWER, Answer, Channel, Control, close_all, host_descriptors, writable
 from agentbay_local.sandbox.contract import (
     Completed,
@@ -24,15 +25,17 @@ from agentbay_local.sandbox.contract import (
     SandboxGone,
     Usage,
 )
+from agentbay_local.sandbox.following import BoxFollowing
 from agentbay_local.sandbox.pipes import Collector, Feeder, make_pipe
+from agentbay_local.sandbox.programs import BoxProcess, BoxTerminal, only, words
 from agentbay_local.undo import closing_on_failure, on_failure
 
-VERBS: Final = frozenset({"stat", "list", "mkdir", "remove", "rename", "scan"})
+VERBS: Final = frozenset({"stat", "list", "mkdir", "remove", "rename", "scan", "symlink"})
 START_TIME: Final = 30.0
 """Seconds after which a sandbox that is not ready never will be."""
 KILL_TIME: Final = 5.0
-LINE: Final = 64 << 20
-"""The longest line that a spawned program may write."""
+LINE: Final = 1 << 18
+"""Bytes that a spawned program may write before it has to wait for its reader, and the longest line of `readline`."""
 
 T = TypeVar("T")
 
@@ -46,6 +49,7 @@ class Box:
         """Its first process, as the host numbers them."""
         self.stores: list[int] = []
         """A descriptor of each writable file system."""
+        self.egress = Permit()
         self._user = user
         self._control = Control(launched.control)
         self._complaints = launched.complaints
@@ -56,6 +60,7 @@ class Box:
         self._at_end: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._processes: weakref.WeakSet[BoxProcess] = weakref.WeakSet()
+        self._terminals: weakref.WeakSet[BoxTerminal] = weakref.WeakSet()
         self._kill = -1
         self._end = os.pidfd_open(launched.monitor.pid)
         asyncio.get_running_loop().add_reader(self._end, self._ended)
@@ -88,6 +93,8 @@ class Box:
         self.stores = []
         for process in self._processes:
             process.writer.close()
+        for terminal in self._terminals:
+            terminal.close()
         self.closed.set()
         for action in self._at_end:
             action()
@@ -185,9 +192,35 @@ class Box:
                 channel = await self._start(argv, cwd, env, [True, True, False], ends)
             with on_failure(channel.close):
                 reader, writer = await asyncio.open_unix_connection(sock=ours, limit=LINE)
-        process = BoxProcess(self, channel, reader, writer)
+        process = BoxProcess(channel, self.exit_code(channel), reader, writer)
         self._processes.add(process)
         return process
+
+    async def terminal(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        cols: int = 80,
+        rows: int = 24,
+    ) -> BoxTerminal:
+        request = {"verb": "terminal", "cols": cols, "rows": rows}
+        try:
+            channel, fds = await self._begin(request, argv, cwd, env)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise LimitReached("this machine has no terminals left; raise its kernel.pty.max") from error
+            raise
+        with on_failure(channel.close):
+            terminal = BoxTerminal(only(fds), channel, lambda: self.exit_code(channel))
+        self._terminals.add(terminal)
+        return terminal
+
+    async def follow(self, path: str, *, skip: str = "") -> BoxFollowing:
+        following = BoxFollowing(self._open, self._answer, {"verb": "follow", "path": path, "skip": skip})
+        await following.begin()
+        return following
 
     async def _start(
         self,
@@ -198,23 +231,29 @@ class Box:
         ends: Sequence[int],
     ) -> Channel:
         """Start a program; the channel on which its end will be told."""
+        channel, _ = await self._begin({"verb": "run", "stdio": stdio}, argv, cwd, env, ends)
+        return channel
+
+    async def _begin(
+        self,
+        request: Answer,
+        argv: Sequence[str],
+        cwd: str | None,
+        env: Mapping[str, str] | None,
+        ends: Sequence[int] = (),
+    ) -> tuple[Channel, list[int]]:
+        """Start a program; the channel on which its end will be told, and the descriptors that came with its start."""
         place = cwd or HOME
-        request = {
-            "verb": "run",
-            "argv": words(argv),
-            "cwd": place,
-            "env": DEFAULT_ENV | dict(env or {}),
-            "stdio": stdio,
-        }
-        channel = await self._open(request, ends)
+        program = {"argv": words(argv), "cwd": place, "env": environment() | dict(env or {})}
+        channel = await self._open(request | program, ends)
         with on_failure(channel.close):
             try:
-                await self._answer(channel)
+                _, fds = await self._answer(channel)
             except BlockingIOError as error:
                 raise LimitReached("the sandbox has reached its limit of processes") from error
             except OSError as error:
                 raise OSError(error.errno, error.strerror, place if error.filename == place else argv[0]) from None
-        return channel
+        return channel, fds
 
     async def _exit(self, channel: Channel, timeout: float | None) -> tuple[int, bool]:
         """The exit code, and whether the time limit had to be enforced."""
@@ -327,45 +366,6 @@ class Box:
         """A dying sandbox closes its channels a moment before it is gone."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.closed.wait(), 1.0)
-
-
-class BoxProcess:
-    """A program that goes on; see `contract.Process`. Its input and output are one socket."""
-
-    def __init__(self, box: Box, channel: Channel, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-        self._channel = channel
-        self._code = asyncio.get_running_loop().create_task(box.exit_code(channel))
-        self._code.add_done_callback(self._over)
-
-    def _over(self, code: asyncio.Task[int]) -> None:
-        self._channel.close()
-        if not code.cancelled():
-            code.exception()  # seen: whoever waits is told again
-
-    async def wait(self) -> int:
-        return await asyncio.shield(self._code)
-
-    async def kill(self) -> None:
-        self.writer.close()
-        if not self._code.done():
-            self._channel.hang_up()
-
-
-def words(argv: Sequence[str]) -> list[str]:
-    """A command that is fit to be started."""
-    if isinstance(argv, str) or not argv:
-        raise ValueError("a command is a list with the program first")
-    return list(argv)
-
-
-def only(fds: list[int]) -> int:
-    """The one descriptor that an answer has to bring."""
-    if len(fds) == 1:
-        return fds[0]
-    close_all(fds)
-    raise SandboxError(NO_ANSWER)
 
 
 async def connected(link: socket.socket) -> None:

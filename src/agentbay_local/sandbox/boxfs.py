@@ -21,7 +21,7 @@ OUT_OF_MEANS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 KINDS: Final = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "symlink"}
 
 
-def walk(path: str, limit: int, until: float) -> Answer:
+def walk(path: str, limit: int, until: float, detail: bool = False) -> Answer:
     """Everything below `path`, links not followed; what cannot be read, or vanishes meanwhile, is passed over."""
     found: list[Answer] = []
     folders = [path]
@@ -29,7 +29,7 @@ def walk(path: str, limit: int, until: float) -> Answer:
         for entry in contents(folders.pop(), passable=bool(found)):
             if len(found) >= limit or time.monotonic() > until:
                 return {"entries": found, "truncated": True}
-            if fact := facts(entry):
+            if fact := facts(entry, detail):
                 found.append(fact)
                 if fact["type"] == "directory":
                     folders.append(entry.path)
@@ -46,25 +46,33 @@ def contents(path: str, passable: bool) -> Iterator[os.DirEntry[str]]:
             raise
 
 
-def facts(entry: os.DirEntry[str]) -> Answer | None:
+def facts(entry: os.DirEntry[str], detail: bool) -> Answer | None:
     """What the walk tells of an entry; nothing if it has vanished."""
     try:
         status = entry.stat(follow_symlinks=False)
+        more = details(entry.path, status) if detail else {}
     except OSError:
         return None
     kind = kind_of(status.st_mode)
-    return {"path": entry.path, "type": kind, "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    return {"path": entry.path, "type": kind, "size": status.st_size, "mtime_ns": status.st_mtime_ns} | more
+
+
+def details(path: str, status: os.stat_result) -> Answer:
+    """What tells whether something was changed: nobody inside can set an inode or a ctime."""
+    target = os.readlink(path) if stat.S_ISLNK(status.st_mode) else ""
+    return {"mode": status.st_mode, "ctime_ns": status.st_ctime_ns, "inode": status.st_ino, "target": target}
 
 
 def kind_of(mode: int) -> str:
     return KINDS.get(stat.S_IFMT(mode), "other")
 
 
-def look(path: str, follow: bool = True) -> Answer:
+def look(path: str, follow: bool = True, detail: bool = False) -> Answer:
     """The `stat` verb."""
     status = os.stat(path, follow_symlinks=follow)
     times = {"mtime": status.st_mtime, "atime": status.st_atime, "ctime": status.st_ctime}
-    return {"size": status.st_size, "mode": status.st_mode, "type": kind_of(status.st_mode), **times}
+    found = {"size": status.st_size, "mode": status.st_mode, "type": kind_of(status.st_mode), **times}
+    return found | details(path, status) | {"mtime_ns": status.st_mtime_ns} if detail else found
 
 
 def names(path: str) -> Answer:
@@ -108,6 +116,11 @@ def remove(path: str) -> Answer:
     return {}
 
 
+def symlink(target: str, path: str) -> Answer:
+    os.symlink(target, path)
+    return {}
+
+
 def rename(source: str, destination: str, replace: bool = False) -> Answer:
     if not replace and os.path.lexists(destination):
         raise FileExistsError(errno.EEXIST, "exists", destination)
@@ -117,4 +130,5 @@ def rename(source: str, destination: str, replace: bool = False) -> Answer:
 
 VERBS: Final[dict[str, Callable[..., Answer]]] = {
     "stat": look, "list": names, "mkdir": mkdir, "remove": remove, "rename": rename,
+    "symlink": symlink,
 }  # fmt: skip

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import marshal
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -26,9 +27,12 @@ HOSTNAME: Final = "agentbay"
 DOOR: Final = 3128
 """The port inside at which the egress door listens."""
 DAEMON: Final = "/run/agentbay"
+CLOSED_VENV: Final = re.compile(r"(?m)^include-system-site-packages\b.*$")
 SHARED_MEMORY: Final = 64 << 20
 OLDEST: Final = (0, 8)
 MERGED: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+INSIDE: Final = ("boxd", "boxcall", "boxfs", "boxrun", "boxwatch")
+"""Our modules in that folder; boxd is the one that is started."""
 EMPTY_FOLDERS: Final = ("/etc", "/mnt", "/opt", "/run", "/srv", "/var", "/var/cache", "/var/lib", "/var/log")
 SHARED_SETTINGS: Final = ("ld.so.cache", "alternatives", "ssl", "fonts", "localtime")
 """What is taken from this machine's /etc, if it is there: nothing of it is secret or about its users."""
@@ -64,6 +68,15 @@ DEFAULT_ENV: Final[dict[str, str]] = {
     **dict.fromkeys(("no_proxy", "NO_PROXY"), "localhost,127.0.0.1,::1"),
 }
 """What every program inside starts with, under the caller's variables."""
+
+CERTIFICATES: Final = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@cache
+def environment() -> dict[str, str]:
+    """The same, and where this machine has the certificates that it trusts: not all programs look there themselves."""
+    there = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE") if Path(CERTIFICATES).is_file() else ()
+    return DEFAULT_ENV | dict.fromkeys(there, CERTIFICATES)
 
 
 @frozen
@@ -133,10 +146,24 @@ def compiled(name: str) -> bytes:
 
 def files() -> Iterator[tuple[str, bytes]]:
     """The small files that a sandbox is given."""
-    for name in ("boxd", "boxfs"):
+    for name in INSIDE:
         yield f"{DAEMON}/{name}.pyc", compiled(name)
     for name, text in SETTINGS.items():
         yield f"/etc/{name}", text.encode()
+
+
+@cache
+def covers() -> tuple[tuple[str, bytes], ...]:
+    """What is put over files of the interpreter, none of which can be written.
+
+    A virtual environment knows no other place for packages than its own, so pip could install none. This one is told
+    that there are others: then pip takes the home folder, as it does for an ordinary user of a system's Python.
+    """
+    path = Path(sys.prefix) / "pyvenv.cfg"
+    if not path.is_file():
+        return ()
+    text = CLOSED_VENV.sub("include-system-site-packages = true", path.read_text("utf-8"))
+    return ((str(path), text.encode()),)
 
 
 def stores(limits: Limits) -> Iterator[tuple[str, str, int]]:
@@ -155,12 +182,14 @@ def profile(limits: Limits, data: dict[str, int], filter_fd: int) -> list[str]:
     options += ["--symlink", "../tmp", "/var/tmp"]
     for perms, path, size in stores(limits):
         options += ["--perms", perms, "--size", str(size), "--tmpfs", path]
-    for path, fd in data.items():
-        options += ["--perms", "0444", "--file", str(fd), path]
+    for path, _ in files():
+        options += ["--perms", "0444", "--file", str(data[path]), path]
     for name in SHARED_SETTINGS:
         options += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for prefix in prefixes():
         options += ["--ro-bind", str(prefix), str(prefix)]
+    for path, _ in covers():
+        options += ["--perms", "0444", "--ro-bind-data", str(data[path]), path]
     return [*options, *SEALED]
 
 
@@ -198,7 +227,7 @@ def launch(bwrap: Path, limits: Limits, user: int | None) -> Launched:
     The thread that calls this must outlive the sandbox: its end is the sandbox's end. The environment is almost empty
     and the options are out of sight, because the first process inside shows both to all others.
     """
-    data = {path: memory_file(content) for path, content in files()}
+    data = {path: memory_file(content) for path, content in (*files(), *covers())}
     filter_fd = memory_file(seccomp.program())
     options = profile(limits, data, filter_fd)
     options_fd = memory_file(b"".join(option.encode() + b"\0" for option in options))

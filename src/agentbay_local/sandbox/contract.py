@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
+from agentbay_local.egress.policy import Permit
+from agentbay_local.metrics import Metrics
+
 Json = Any
 
 
@@ -62,6 +65,19 @@ class Usage:
     workspace_total: int
 
 
+Fact = tuple[str, int, int]
+"""What is known of a file or folder: its type, its size in bytes, the time of its last change in ns."""
+
+
+@frozen
+class Change:
+    """What a path was at one look, and is at the next; None when there was, or is, nothing."""
+
+    path: str
+    before: Fact | None
+    after: Fact | None
+
+
 class SandboxError(Exception):
     """A sandbox could not do what was asked. The message is for users."""
 
@@ -97,6 +113,63 @@ class Process(Protocol):
         ...
 
 
+class Terminal(Protocol):
+    """A program that controls a terminal. One may read and one may write at a time."""
+
+    async def read(self) -> bytes:
+        """What was printed; waits for something. Nothing means that the program has ended, or `close` was called.
+
+        While nobody reads, the program is held up once it has printed some kilobytes.
+        """
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Type something; waits while the program takes nothing in. After the program's end nothing happens."""
+        ...
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Change the size; the program in the foreground gets SIGWINCH."""
+        ...
+
+    async def wait(self) -> int:
+        """The program's exit code (128+n for signal n), once it has ended.
+
+        Raises:
+            SandboxGone: the sandbox ended first.
+        """
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL to all processes of the terminal's session; nothing happens if the program has ended."""
+        ...
+
+    def close(self) -> None:
+        """End the program as `kill` does, and let go of the terminal. May be repeated."""
+        ...
+
+
+class Following(Protocol):
+    """What changes below a folder, from its making to `close`."""
+
+    async def changes(self) -> list[Change]:
+        """What has changed since the last call, or since the beginning; waits for something.
+
+        Changes within a short time are told as one, and what came and went in it is not told at all. A folder that is
+        removed has lost all that was in it; if it comes back, all that is in it is new. While nobody asks, nothing is
+        kept but what was there at the last look. Nothing comes only after `close`.
+
+        Raises:
+            SandboxGone: the sandbox has ended.
+            LimitReached: there is too much below the folder.
+            OSError: the watch, which a program inside had ended, could not begin anew.
+        """
+        ...
+
+    def close(self) -> None:
+        """The end of it. May be repeated; nobody may be waiting."""
+        ...
+
+
 class Sandbox(Protocol):
     """One isolated machine. Paths are resolved inside it, relative ones from the home folder.
 
@@ -105,6 +178,8 @@ class Sandbox(Protocol):
 
     closed: asyncio.Event
     """Set once the sandbox has ended, for whatever reason."""
+    egress: Permit
+    """What its programs may reach outside; nothing at first."""
 
     async def run(
         self,
@@ -138,6 +213,31 @@ class Sandbox(Protocol):
         """Start a program and keep its standard input and output. Errors as in `run`."""
         ...
 
+    async def terminal(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        cols: int = 80,
+        rows: int = 24,
+    ) -> Terminal:
+        """Start a program on a new terminal of that size, which it controls. Errors as in `run`."""
+        ...
+
+    async def follow(self, path: str, *, skip: str = "") -> Following:
+        """Watch a folder and all below it, links not followed.
+
+        Args:
+            path: The folder.
+            skip: How the names begin of files that are passed over; empty for none.
+
+        Raises:
+            OSError: it does not exist, is no folder or may not be read.
+            LimitReached: there is too much below it, or nothing more can be started.
+        """
+        ...
+
     async def open(self, path: str, flags: int, mode: int = 0o644) -> int:
         """A descriptor of a regular file inside, which the caller closes.
 
@@ -149,12 +249,15 @@ class Sandbox(Protocol):
     async def fs(self, verb: str, **args: Json) -> Json:
         """A file verb; raises OSError as inside the sandbox.
 
-        - `stat(path, follow=True)`: size, mode, mtime, atime, ctime, type
+        - `stat(path, follow=True, detail=False)`: size, mode, mtime, atime, ctime, type
         - `list(path)`: name and type of each entry, by name
         - `mkdir(path, parents=False)`
         - `remove(path)`: a file or a link
         - `rename(source, destination, replace=False)`: EEXIST if the destination is there, unless it may be replaced
-        - `scan(path, limit, budget_s)`: everything below a folder
+        - `symlink(target, path)`
+        - `scan(path, limit, budget_s, detail=False)`: everything below a folder
+
+        With `detail` they tell inode, times in nanoseconds, and where links lead, too.
         """
         ...
 
@@ -189,6 +292,9 @@ class Sandbox(Protocol):
 
 class Engine(Protocol):
     """A maker of sandboxes."""
+
+    metrics: Metrics
+    """What it counts."""
 
     async def start(self) -> None:
         """Get ready. Raises `CannotIsolate` if this machine cannot run sandboxes."""

@@ -7,13 +7,16 @@ import contextlib
 import logging
 import os
 import resource
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from agentbay_local import egress
+from agentbay_local.egress import Reach
+from agentbay_local.egress.door import Door
+from agentbay_local.metrics import Metrics
 from agentbay_local.sandbox import bwrap, reasons, root
 from agentbay_local.sandbox.box import Box
 from agentbay_local.sandbox.channel import host_descriptors
@@ -34,8 +37,10 @@ log = logging.getLogger("agentbay.local")
 class BwrapEngine:
     """The engine for Linux; see `contract.Engine`."""
 
-    def __init__(self, limits: Limits, *, warm: int = 2) -> None:
+    def __init__(self, limits: Limits, *, warm: int = 2, reach: Reach | None = None) -> None:
+        self.metrics = Metrics()
         self._limits = limits
+        self._reach = reach or Reach()
         self._warm = warm
         self._ready: deque[Box] = deque()
         self._boxes: set[Box] = set()
@@ -81,11 +86,21 @@ class BwrapEngine:
         if not self._starter:
             raise SandboxError(NOT_RUNNING)
         self._wanted.set()
+        begun = time.perf_counter()
+        box = self._waiting()
+        kind = "warm" if box else "cold"
+        box = box or await self._make()
+        self.metrics.starts.add(kind)
+        self.metrics.start_seconds.add(time.perf_counter() - begun, kind)
+        return box
+
+    def _waiting(self) -> Box | None:
+        """One that is ready."""
         while self._ready:
             box = self._ready.popleft()
             if not box.closed.is_set():
                 return box
-        return await self._make()
+        return None
 
     async def _make(self) -> Box:
         """A new sandbox, up to its egress door."""
@@ -94,7 +109,8 @@ class BwrapEngine:
         box.at_end(lambda: self._boxes.discard(box))
         async with closing_on_failure(box.close):
             await box.ready()
-            door = await egress.open_door(await box.listen(bwrap.DOOR))
+            door = Door(await box.listen(bwrap.DOOR), box.egress, self._reach, self.metrics)
+            await door.open()
         box.at_end(door.close)
         return box
 

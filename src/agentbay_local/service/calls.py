@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from functools import cache
 from typing import Any
 
@@ -12,13 +13,18 @@ from agentbay_local.service.core import Caller, Service, serves
 from agentbay_local.service.images import offered
 from agentbay_local.service.refusals import missing
 from agentbay_local.service.session import Session
+from agentbay_local.tools.registry import TOOLS
 
 
 async def use_tool(service: Service, session: Session, name: str, args: dict[str, Any]) -> dict[str, Any]:
     """Calls a tool in a session, and gives its answer in the form of the protocol."""
     service.usable(session, "its tools cannot be called now")
+    begun = time.perf_counter()
     with session.in_use():
         outcome = await tools.call(session.box, name, args)
+    known = name if name in TOOLS else "?"
+    service.metrics.tools.add(known, "error" if outcome.is_error else "ok")
+    service.metrics.tool_seconds.add(time.perf_counter() - begun, known)
     return {"content": [{"type": "text", "text": outcome.text}], "isError": outcome.is_error}
 
 

@@ -1,52 +1,83 @@
-"""Actions: contexts. There are none yet, so there is nothing to carry and no task to report."""
+"""Actions: contexts as wholes. Those of a session are in `session_contexts`, their files in `context_files`."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import logging
+from datetime import UTC, datetime
 
-from agentbay import context_actions
-from agentbay._params import Action
-from agentbay.actions import ContextInfoData, GetContextInfo, SyncContext
-from agentbay_local.service.core import Caller, Service, serves
-from agentbay_local.service.refusals import ServiceRefusal, bad
-
-NOT_SERVED = (
-    context_actions.BindContexts,
-    context_actions.ClearContext,
-    context_actions.DeleteContext,
-    context_actions.DeleteContextFile,
-    context_actions.DescribeContextFiles,
-    context_actions.DescribeSessionContexts,
-    context_actions.GetAndLoadInternalContext,
-    context_actions.GetContext,
-    context_actions.GetContextFileDownloadUrl,
-    context_actions.GetContextFileUploadUrl,
-    context_actions.ListContexts,
-    context_actions.ModifyContext,
+from agentbay.actions import (
+    ClearContext,
+    ContextData,
+    DeleteContext,
+    GetContext,
+    ListContexts,
+    ModifyContext,
 )
+from agentbay_local.contexts import Context, Contexts, StoreUnavailable
+from agentbay_local.service.core import Caller, Page, Service, serves
+from agentbay_local.service.paging import page_size, serial_of, token_for
+from agentbay_local.service.refusals import ServiceRefusal, missing
+
+__all__ = ["wire_time"]
+
+log = logging.getLogger("agentbay_local")
+
+_PAUSE = 5.0
 
 
-async def _refuse(service: Service, caller: Caller, action: Action[Any]) -> None:
-    """Say what is missing, to those who may ask."""
-    if session_id := getattr(action, "session_id", None):
-        service.live(caller, session_id)
-    raise ServiceRefusal("InvalidAction.NotFound", "This runtime does not serve contexts and file transfer yet.", 404)
+def wire_time(moment: float) -> str:
+    """Gives a time as the service writes it."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-for _action in NOT_SERVED:
-    serves(_action)(_refuse)
+def _data(context: Context) -> ContextData:
+    times = wire_time(context.created), wire_time(context.used)
+    return ContextData(context.id, context.name, context.state, "linux", *times)
 
 
-@serves(SyncContext)
-async def sync_context(service: Service, caller: Caller, action: SyncContext) -> None:
-    service.live(caller, action.session_id)
-    if action.mode not in {None, "", "upload", "download"}:
-        raise bad("Mode", "must be upload or download")
+@serves(ListContexts)
+async def list_contexts(service: Service, caller: Caller, action: ListContexts) -> Page:
+    size = page_size(action.max_results)
+    before = serial_of(action.next_token)
+    session_id = service.live(caller, action.session_id).id if action.session_id else None
+    found = await service.contexts.listing(caller.owner, size, before, session_id)
+    return Page([_data(context) for context in found.contexts], token_for(found.before), size, found.total)
+
+
+@serves(GetContext)
+async def get_context(service: Service, caller: Caller, action: GetContext) -> ContextData:
+    if action.context_id and action.allow_create:
+        raise ServiceRefusal("InvalidParameter", "AllowCreate goes with a Name, not with a ContextId.")
     if action.context_id:
-        raise ServiceRefusal("Context.NotFound", "Resource [Context] is not found.")
+        return _data(await service.contexts.find(caller.owner, action.context_id))
+    if not action.name:
+        raise missing("Name (or ContextId)")
+    look = service.contexts.get_or_make if action.allow_create else service.contexts.named
+    return _data(await look(caller.owner, action.name))
 
 
-@serves(GetContextInfo)
-async def get_context_info(service: Service, caller: Caller, action: GetContextInfo) -> ContextInfoData:
-    service.live(caller, action.session_id)
-    return ContextInfoData("[]")
+@serves(ModifyContext)
+async def modify_context(service: Service, caller: Caller, action: ModifyContext) -> None:
+    await service.contexts.rename(caller.owner, action.id, action.name)
+
+
+@serves(DeleteContext)
+async def delete_context(service: Service, caller: Caller, action: DeleteContext) -> None:
+    await service.contexts.delete(caller.owner, action.id)
+
+
+@serves(ClearContext)
+async def clear_context(service: Service, caller: Caller, action: ClearContext) -> None:
+    await service.contexts.begin_clear(caller.owner, action.id)
+    service.spawn(_clear(service.contexts, action.id))
+
+
+async def _clear(contexts: Contexts, context_id: str) -> None:
+    """Clears until it is done: once begun, the context would be of no use otherwise."""
+    while True:
+        try:
+            return await contexts.finish_clear(context_id)
+        except StoreUnavailable as fault:
+            log.warning("context=%s cannot be cleared now: %s", context_id, fault.message)
+            await asyncio.sleep(_PAUSE)

@@ -13,17 +13,27 @@ from attrs import frozen
 from agentbay import actions
 from agentbay._params import Action
 from agentbay._wire import MalformedParameter, load_action
+from agentbay_local.contexts import Contexts
+from agentbay_local.contexts.place import data_folder
+from agentbay_local.egress import PolicyBook
 from agentbay_local.sandbox.contract import Engine, SandboxError
 from agentbay_local.service.images import PRESTARTED
 from agentbay_local.service.refusals import ServiceRefusal, bad, missing, no_session, not_now
 from agentbay_local.service.session import Lifetime, Session, State
 from agentbay_local.settings import Settings
 from agentbay_local.store import Store
+from agentbay_local.syncing.desk import Desk
 from agentbay_local.tools import Box
+from agentbay_local.unserved import why_no_action
 
 __all__ = ["ACTIONS", "HANDLERS", "Caller", "Page", "Service", "serves"]
 
 log = logging.getLogger("agentbay_local")
+
+# Seconds that an ending session has to bring its files to its contexts; fewer when the whole server ends.
+_UPLOAD = 240.0
+_LAST_UPLOAD = 20.0
+_LAST_WORDS = 5.0
 
 ACTIONS: dict[str, type[Action[Any]]] = {
     name: kind
@@ -48,6 +58,7 @@ class Page:
     next_token: str
     max_results: int
     total: int
+    total_name: str = "TotalCount"
 
 
 Handler = Callable[["Service", Caller, Any], Awaitable[Any]]
@@ -73,8 +84,12 @@ class Service:
         self.settings = settings
         self.base = base
         self.store = Store()
+        self.contexts = Contexts(data_folder(settings.data))
+        self.policies = PolicyBook(data_folder(settings.data))
+        self.metrics = engine.metrics
         self.changed = asyncio.Event()
         self._keys = keys
+        self._desks: dict[str, Desk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening = 0
         self._serial = 0
@@ -87,7 +102,8 @@ class Service:
         if not name:
             raise missing("Action")
         if name not in HANDLERS:
-            raise ServiceRefusal("InvalidAction.NotFound", "This endpoint does not offer the action.", 404)
+            text = f"This endpoint does not offer the action{why_no_action(name)}."
+            raise ServiceRefusal("InvalidAction.NotFound", text, 404)
         caller = Caller(self.owner(params.get("Authorization", "")), params)
         return await HANDLERS[name](self, caller, _read(ACTIONS[name], params))
 
@@ -154,6 +170,29 @@ class Service:
         session.end_reason = reason
         self.store.unlink(session)
         try:
+            await self._save(session, reason)
+        finally:
+            await self._finish(session, reason)
+
+    def desk(self, session: Session) -> Desk:
+        """Gives the contexts of a session."""
+        if session.id not in self._desks:
+            where = (self.contexts, session.box.sandbox, self.settings.limits)
+            self._desks[session.id] = Desk(session.id, session.owner, *where, session.in_use)
+        return self._desks[session.id]
+
+    async def _save(self, session: Session, reason: str) -> None:
+        """Brings what was changed to the contexts of an ending session, within bounds, and lets them go."""
+        desk = self._desks.pop(session.id, None)
+        if desk is None:
+            return
+        try:
+            await desk.leave(_LAST_UPLOAD if reason == "ServerStopped" else _UPLOAD)
+        finally:
+            await desk.close()
+
+    async def _finish(self, session: Session, reason: str) -> None:
+        try:
             await session.box.close()
         finally:
             session.become(State.FINISH)
@@ -176,7 +215,9 @@ class Service:
 
     async def close(self) -> None:
         """Ends every session and the engine."""
-        await asyncio.gather(*(self.end(session, "ServerStopped") for session in self.store), return_exceptions=True)
+        ends = [self.spawn(self.end(session, "ServerStopped")) for session in self.store]
+        if ends:  # a session that was ending before may take longer than a stop allows
+            await asyncio.wait(ends, timeout=_LAST_UPLOAD + _LAST_WORDS)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

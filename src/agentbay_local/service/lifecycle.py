@@ -20,15 +20,18 @@ from agentbay.actions import (
 from agentbay_local.service.calls import tool_text
 from agentbay_local.service.core import Caller, Service, serves
 from agentbay_local.service.images import FAMILIES, offered
+from agentbay_local.service.policies import policy_of
 from agentbay_local.service.refusals import ServiceRefusal, bad, no_session, not_now
 from agentbay_local.service.session import Lifetime, Session, State
+from agentbay_local.service.session_contexts import entries_of
+from agentbay_local.undo import closing_on_failure
 
 # The answer to a delete waits this long for the end, so that the client's first look already finds it.
 _QUICK_END = 1.0
 _LONGEST = 10**9
 
 # Parameters whose effect would be missed if they were silently left out.
-_NOT_SERVED = {"PersistenceDataList": "contexts", "NetworkId": "networks"}
+_NOT_SERVED = {"NetworkId": "networks"}
 
 
 def _lifetime(action: CreateMcpSession, default_idle: float) -> Lifetime:
@@ -54,6 +57,11 @@ def _resource_url(service: Service, session: Session) -> str:
     return f"{service.base}/session/{session.id}?{query}"
 
 
+def _socket_url(service: Service, session: Session) -> str:
+    scheme, _, place = service.base.partition("://")
+    return f"{'wss' if scheme.lower() == 'https' else 'ws'}://{place}/channel/{session.id}"
+
+
 def _session_data(service: Service, session: Session) -> SessionData:
     return SessionData(
         session_id=session.id,
@@ -61,9 +69,11 @@ def _session_data(service: Service, session: Session) -> SessionData:
         resource_id=session.resource_id,
         resource_url=_resource_url(service, session),
         link_url=f"{service.base}/link/{session.id}",
+        ws_url=_socket_url(service, session),
         token=session.token,
         tool_list=tool_text(session.image),
         status=session.state,
+        contexts=[{"id": context_id, "name": name} for context_id, name in service.desk(session).contexts.items()],
     )
 
 
@@ -71,7 +81,14 @@ def _session_data(service: Service, session: Session) -> SessionData:
 async def create_mcp_session(service: Service, caller: Caller, action: CreateMcpSession) -> SessionData:
     _only_served(caller)
     lifetime = _lifetime(action, service.settings.idle)
+    entries = entries_of(action.persistence_data_list)
+    policy = await policy_of(service, action.mcp_policy_id)
     session = await service.open(caller.owner, offered(action.image_id), lifetime, action.labels or {})
+    session.take(policy)
+    if entries:
+        async with closing_on_failure(lambda: service.end(session, "NotCreated")):
+            desk = service.desk(session)
+            await desk.begin(await desk.bind(entries))
     return _session_data(service, session)
 
 
@@ -95,6 +112,7 @@ async def get_session_detail(service: Service, caller: Caller, action: GetSessio
         end_reason=session.end_reason,
         id=session.serial,
         is_deleted=int(session.state is State.FINISH),
+        policy_id=session.policy_id,
     )
 
 

@@ -1,4 +1,4 @@
-"""Actions: links into the ports of a session."""
+"""Actions: links into a session, to its ports."""
 
 from __future__ import annotations
 

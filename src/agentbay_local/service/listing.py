@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 
 from agentbay.actions import GetLabel, LabelData, ListSession, SessionItem, SetLabel
 from agentbay_local.service.core import Caller, Page, Service, serves
+from agentbay_local.service.paging import page_size, serial_of, token_for
 from agentbay_local.service.refusals import bad
 from agentbay_local.service.session import Session, State
 
@@ -25,34 +24,17 @@ def _matches(session: Session, action: ListSession) -> bool:
     return right_state and right_image and (action.labels or {}).items() <= session.labels.items()
 
 
-def _token(serial: int) -> str:
-    return base64.urlsafe_b64encode(f"before {serial}".encode()).decode().rstrip("=")
-
-
-def _before(token: str | None) -> float:
-    """Reads where a page begins: below which serial number."""
-    if not token:
-        return float("inf")
-    try:
-        text = base64.b64decode(token + "=" * (-len(token) % 4), altchars="-_", validate=True).decode("ascii")
-        return int(text.removeprefix("before "))
-    except (binascii.Error, ValueError):
-        raise bad("NextToken", "is not one that this server gave") from None
-
-
 @serves(ListSession)
 async def list_session(service: Service, caller: Caller, action: ListSession) -> Page:
-    size = 10 if action.max_results is None else action.max_results
-    if not 1 <= size <= 100:
-        raise bad("MaxResults", "must be from 1 to 100")
+    size = page_size(action.max_results)
     if action.status and action.status not in _FILTERS:
         raise bad("Status", f"must be one of {', '.join(_FILTERS)}")
-    before = _before(action.next_token)
+    before = serial_of(action.next_token) or float("inf")
     mine = [session for session in service.store if session.owner == caller.owner and _matches(session, action)]
     rest = [session for session in reversed(mine) if session.serial < before]
     page = rest[:size]
     items = [SessionItem(one.id, _shown(one), one.app_instance_id, one.image) for one in page]
-    return Page(items, _token(page[-1].serial) if len(rest) > size else "", size, len(mine))
+    return Page(items, token_for(page[-1].serial) if len(rest) > size else "", size, len(mine))
 
 
 @serves(SetLabel)

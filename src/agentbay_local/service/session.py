@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from attrs import define, field, frozen
 
+from agentbay_local.egress import Policy
 from agentbay_local.tools import Box
 
 __all__ = ["Lifetime", "Session", "State"]
@@ -86,6 +87,7 @@ class Session:
     touched: float = field(factory=time.monotonic)
     busy: int = 0
     end_reason: str = ""
+    policy_id: str = ""
     gone: asyncio.Event = field(factory=asyncio.Event, repr=False)
 
     @property
@@ -98,6 +100,11 @@ class Session:
         self.since = self.touched = time.monotonic()
         if state is State.FINISH:
             self.gone.set()
+
+    def take(self, policy: Policy) -> None:
+        """From now on its programs reach what a policy allows."""
+        self.policy_id = policy.name
+        self.box.sandbox.egress.policy = policy
 
     def touch(self) -> None:
         self.touched = time.monotonic()

@@ -12,6 +12,7 @@ from agentbay_local.sandbox.contract import SandboxError, SandboxGone
 from agentbay_local.tools.arguments import Argument, Unfit, arguments_of, input_schema, must_be
 from agentbay_local.tools.box import Box
 from agentbay_local.tools.faults import INTERNAL, ToolFailure, system_refused
+from agentbay_local.unserved import why_no_tool
 
 ALL: Final = ("linux_latest", "windows_latest", "browser_latest", "code_latest", "mobile_latest")
 WITH_FILES: Final = ("linux_latest", "windows_latest", "browser_latest", "code_latest")
@@ -92,7 +93,7 @@ def offered(box: Box, name: Any) -> Tool:
     """The tool, if the box's image has it."""
     found = TOOLS.get(name) if isinstance(name, str) else None
     if found is None or box.image not in found.images:
-        raise ToolFailure(f"Tool {name!s:.100} is not offered by image {box.image}")
+        raise ToolFailure(f"Tool {name!s:.100} is not offered by image {box.image}{why_no_tool(name)}")
     return found
 
 

@@ -52,7 +52,7 @@ def _check(command: str, timeout_ms: int) -> None:
 
 async def _run(box: Box, command: str, timeout: float, cwd: str, env: dict[str, str]) -> Completed:
     """A command too long for an argument goes in on standard input, which is empty otherwise."""
-    box.shell = box.shell or await _find_shell(box)
+    box.shell = box.shell or await find_shell(box)
     script = command.encode()
     long = len(script) > ARGUMENT_LIMIT
     argv = [box.shell, "-c", FROM_STDIN if long else command]
@@ -60,7 +60,7 @@ async def _run(box: Box, command: str, timeout: float, cwd: str, env: dict[str, 
     return await box.sandbox.run(argv, cwd=cwd, env=env, timeout=timeout, stdin=stdin, max_output=OUTPUT_LIMIT)
 
 
-async def _find_shell(box: Box) -> str:
+async def find_shell(box: Box) -> str:
     try:
         await box.sandbox.fs("stat", path="/bin/bash")
     except FileNotFoundError:

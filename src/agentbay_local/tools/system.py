@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import frozen
 
-from agentbay_local.sandbox.bwrap import DEFAULT_ENV
+from agentbay_local.sandbox.bwrap import environment
 from agentbay_local.tools.box import Box
 from agentbay_local.tools.registry import ALL, LINUX, tool
 from agentbay_local.tools.variables import checked, merged
@@ -40,7 +40,7 @@ async def set_env(box: Box, envs: list[Variable]) -> str:
 @tool(server=SERVER, images=ALL, doing="get environment variables")
 async def get_env(box: Box, keys: list[str] | None = None) -> str:
     """Answers with a JSON object of the session's variables, or of those asked for that exist."""
-    every = {**DEFAULT_ENV, **box.env}
+    every = {**environment(), **box.env}
     return json.dumps({key: every[key] for key in keys or sorted(every) if key in every}, ensure_ascii=False)
 
 

@@ -104,6 +104,7 @@ async def test_a_flood_of_output_is_cut_with_a_mark(fresh: Any) -> None:
     assert await fresh.value("'still here'") == "'still here'"
 
 
+@pytest.mark.slow
 async def test_many_small_outputs_all_arrive(fresh: Any) -> None:
     answer = await fresh.run("from IPython.display import display\nfor i in range(3000): display(i)")
     assert [len(answer["results"]), told(answer)] == [3000, ""]
@@ -116,6 +117,7 @@ async def test_a_result_beyond_the_limit_is_left_out_with_a_word(fresh: Any) -> 
     assert [set(item), len(item["text"]) < 200] == [{"text", "is_main_result"}, True]
 
 
+@pytest.mark.slow
 async def test_time_spent_paused_is_not_counted(fresh: Any) -> None:
     kernel = int(await fresh.value("import os, time; os.getpid()"))
     call = asyncio.create_task(fresh.run("time.sleep(0.6); 'slept'", timeout_s=1.5))

@@ -42,6 +42,22 @@ async def test_what_programs_started_by_the_code_print_is_kept(shared: Any) -> N
     assert printed(answer) == (["out\n"], ["err\n"])
 
 
+async def test_what_programs_print_belongs_to_the_call_that_started_them(shared: Any) -> None:
+    answers = [await shared.run(f"import os; _ = os.system('echo {number}')") for number in range(30)]
+    assert [printed(answer)[0] for answer in answers] == [[f"{number}\n"] for number in range(30)]
+
+
+async def test_a_letter_that_a_program_prints_in_two_parts_is_whole(shared: Any) -> None:
+    answer = await shared.run(r"import os, time; _ = os.write(1, b'\xc3'); time.sleep(0.05); _ = os.write(1, b'\xbc')")
+    assert printed(answer) == (["\u00fc"], [])
+
+
+async def test_a_program_that_prints_for_ever_does_not_hold_up_the_call(fresh: Any) -> None:
+    answer = await fresh.run("import subprocess; p = subprocess.Popen('yes')")
+    ended = await fresh.run("p.kill(); p.wait()")
+    assert (told(answer), told(ended)) == ("", "")
+
+
 async def test_text_that_utf_8_cannot_hold_does_not_break_the_call(shared: Any) -> None:
     answer = await shared.run(r"print('a\ud800b')")
     assert answer["logs"]["stdout"] == ["a?b\n"]

@@ -190,6 +190,31 @@ async def test_a_big_tree_is_scanned_and_listed_whole(box: Box, shell: Run) -> N
     assert 5000 == len((await box.fs("scan", path="t", limit=10_000, budget_s=20.0))["entries"])
 
 
+async def test_a_link_is_made_and_tells_where_it_leads(box: Box) -> None:
+    await box.fs("mkdir", path="t")
+    await box.fs("symlink", target="../nowhere", path="t/l")
+    with pytest.raises(FileExistsError):
+        await box.fs("symlink", target="x", path="t/l")
+    [found] = (await box.fs("scan", path="t", limit=10, budget_s=5.0, detail=True))["entries"]
+    assert ("t/l", "symlink", "../nowhere") == (found["path"], found["type"], found["target"])
+    looked = await box.fs("stat", path="t/l", follow=False, detail=True)
+    assert {name: looked[name] for name in found if name != "path"} == {
+        name: fact for name, fact in found.items() if name != "path"
+    }
+
+
+async def test_details_tell_a_change_that_its_time_hides(box: Box, shell: Run) -> None:
+    async def detail() -> tuple[int, int, int]:
+        found = await box.fs("stat", path="f", detail=True)
+        return found["size"], found["mtime_ns"], found["ctime_ns"]
+
+    await shell("printf 1 > f; touch -d @1 f")
+    first = await detail()
+    await shell("printf 2 > f; touch -d @1 f")
+    second = await detail()
+    assert (first[:2], True) == (second[:2], first[2] < second[2])
+
+
 async def test_wrong_arguments_are_refused_and_end_nothing(box: Box) -> None:
     with pytest.raises(ValueError, match="format"):
         await box.fs("format", path="/")
@@ -203,8 +228,8 @@ async def test_wrong_arguments_are_refused_and_end_nothing(box: Box) -> None:
 async def test_a_renaming_race_never_shows_a_file_of_the_host(box: Box, shell: Run, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("host")
     loop = "while :; do mv -T real x; mv -T trap real; mv -T real trap; mv -T x real; done"
-    racer = f"mkdir -p real; echo inside > real/secret; ln -sfn {tmp_path} trap; {loop}"
-    await shell(f"({racer}) > /dev/null 2>&1 & true")
+    await shell(f"mkdir -p real; echo inside > real/secret; ln -sfn {tmp_path} trap")
+    await shell(f"({loop}) > /dev/null 2>&1 & true")
     seen = set()
     for _ in range(300):
         try:

@@ -85,6 +85,7 @@ def kept() -> tuple[int, int, set[str], int]:
     return descriptors(), mounts(), folders(), threading.active_count()
 
 
+@pytest.mark.slow
 async def test_nothing_is_left_of_fifty_sandboxes(engine: BwrapEngine, limits: Limits, until: Until) -> None:
     async def life() -> None:
         box = await engine.create()

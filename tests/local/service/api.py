@@ -53,7 +53,7 @@ class Api:
             await self.call("ReleaseMcpSession", SessionId=session_id)
         await self.http.close()
 
-    async def call(self, action: str, **params: str) -> Answer:
+    async def call(self, action: str, /, **params: str) -> Answer:
         """Sends an action with its parameters in the form body."""
         query = {"Action": action, "Format": "json", "Version": "2025-05-06"}
         body = {"Authorization": f"Bearer {self.key}"} | params

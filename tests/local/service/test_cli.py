@@ -37,7 +37,7 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     out = capsys.readouterr().out
     assert ended.value.code == 0
-    assert all(command in out for command in ("serve", "doctor", "demo", "version"))
+    assert all(command in out for command in ("serve", "doctor", "demo", "policy", "version"))
 
 
 def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,10 +62,11 @@ def test_the_runtime_itself_names_a_missing_part_too(
     assert "aiohttp is missing. Get the runtime: pip install 'agentbay-sdk[local]'" in capsys.readouterr().err
 
 
-def test_a_command_gets_its_own_options(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("command", "option"), [("serve", "--max-sessions"), ("policy", "show")])
+def test_a_command_gets_its_own_options(capsys: pytest.CaptureFixture[str], command: str, option: str) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["serve", "--help"])
-    assert (ended.value.code, "--max-sessions" in capsys.readouterr().out) == (0, True)
+        main([command, "--help"])
+    assert (ended.value.code, option in capsys.readouterr().out) == (0, True)
 
 
 def test_the_doctor_gives_a_verdict(capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,6 +107,7 @@ def is_runtime(pid: int) -> bool:
     return b"\0agentbay_local\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_is_left_of_a_program_that_is_killed_at_work(busy: Busy, number: signal.Signals) -> None:
     before = mounts()
@@ -116,11 +117,12 @@ def test_nothing_is_left_of_a_program_that_is_killed_at_work(busy: Busy, number:
     assert (set(), [], False, before) == busy.left()
 
 
+@pytest.mark.slow
 def test_a_program_whose_runtime_is_killed_learns_it_in_every_call_at_once(busy: Busy) -> None:
     before = mounts()
     os.kill(busy.runtime, signal.SIGKILL)
     said, errors = busy.program.communicate("\n", timeout=30)
-    told = "APIConnectionError: The local runtime has ended (exit code -9)"
+    told = "LocalRuntimeError: The local runtime has ended (exit code -9)"
     assert [told] * 3 == [line[: len(told)] for line in said.splitlines()], errors
     assert f"agentbay.errors.{told}" in errors
     assert (set(), [], False, before) == busy.left()

@@ -10,20 +10,22 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from attrs import NOTHING, fields
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agentbay_local.answers import in_service_form
-from agentbay_local.service.contexts import NOT_SERVED
-from agentbay_local.service.core import ACTIONS
+from agentbay_local.service.core import ACTIONS, HANDLERS
 from tests.local.conftest import Served
 from tests.local.service.api import Answer, Api
 
 NOT_FOUND = (400, "InvalidMcpSession.NotFound")
 OF_A_SESSION = sorted(
-    name for name, kind in ACTIONS.items() if "session_id" in kind.__annotations__ and kind not in NOT_SERVED
+    name for name in HANDLERS if any(a.name == "session_id" and a.default is NOTHING for a in fields(ACTIONS[name]))
 )
 MORE: dict[str, dict[str, str]] = {
+    "BindContexts": {"PersistenceDataList": '[{"ContextId": "SdkCtx-1", "Path": "/tmp/a"}]'},
+    "GetAndLoadInternalContext": {"ContextTypes.1": "file_transfer"},
     "SetLabel": {"Labels": '{"a": "b"}'},
     "CallMcpTool": {"Name": "shell", "Args": '{"command": "id"}'},
     "GetLink": {"ProtocolType": "https", "Port": "30100"},
@@ -64,7 +66,7 @@ async def test_a_missing_session_id_is_named(api: Api, action: str) -> None:
     assert all("SessionId" in answer.body["Message"] for answer in answers)
 
 
-@pytest.mark.parametrize("action", sorted(ACTIONS))
+@pytest.mark.parametrize("action", sorted(HANDLERS))
 @pytest.mark.parametrize("authorization", ["Bearer akm-wrong", "", "Bearer ", "akm-wrong", "Bearer \u00e9", "Basic x"])
 async def test_a_wrong_key_is_not_logged_in(api: Api, session: str, action: str, authorization: str) -> None:
     answer = await api.call(action, Authorization=authorization, SessionId=session, **MORE.get(action, {}))
@@ -157,7 +159,7 @@ NAMES = st.sampled_from(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    action=st.sampled_from([name for name in sorted(ACTIONS) if name != "CreateMcpSession"]) | TEXT,
+    action=st.sampled_from([name for name in sorted(HANDLERS) if name != "CreateMcpSession"]) | TEXT,
     params=st.dictionaries(NAMES | TEXT, TEXT | ODD, max_size=6),
 )
 async def test_whatever_is_sent_is_answered_in_form(runtime: Served, action: str, params: dict[str, str]) -> None:
@@ -229,11 +231,3 @@ async def test_the_servers_own_names_are_accepted_in_the_host_header(api: Api, h
 async def test_web_pages_of_other_sites_are_refused(api: Api, origin: str) -> None:
     answer = await api.post("/", headers={"Origin": origin})
     assert answer.verdict == (403, "Forbidden.Origin")
-
-
-@pytest.mark.parametrize("action", sorted(kind.__name__ for kind in NOT_SERVED))
-async def test_an_action_that_is_not_served_yet_says_so(api: Api, action: str) -> None:
-    texts = ("ContextId", "FilePath", "Id", "Name", "ParentFolderPath", "ContextTypes.1")
-    answer = await api.call(action, PersistenceDataList="[]", AllowCreate="False", **dict.fromkeys(texts, "x"))
-    assert answer.status in {400, 404}
-    assert answer.body["Code"] in {"InvalidAction.NotFound", "MissingParameter"}

@@ -10,6 +10,8 @@ import pytest
 from tests.local.conftest import Served, serve
 from tests.local.service.api import Api
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Served]:

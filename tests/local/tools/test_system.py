@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agentbay_local.sandbox.engine import DEFAULT_ENV
+from agentbay_local.sandbox.bwrap import environment
 from agentbay_local.tools import Box, Outcome, call, tool_list
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -49,8 +49,8 @@ async def test_session_variables_reach_code_that_runs_before_and_after(coding: A
 async def test_variables_are_read_back_all_or_by_name(tools: Any) -> None:
     await tools("set_env", envs=[{"key": "A", "value": "1"}, {"key": "HOME", "value": "/tmp"}])
     assert {"A": "1", "HOME": "/tmp"} == json.loads(await tools("get_env", keys=["A", "HOME", "NONE"]))
-    assert {**DEFAULT_ENV, "A": "1", "HOME": "/tmp"} == json.loads(await tools("get_env"))
-    assert {**DEFAULT_ENV, "A": "1", "HOME": "/tmp"} == json.loads(await tools("get_env", keys=[]))
+    assert {**environment(), "A": "1", "HOME": "/tmp"} == json.loads(await tools("get_env"))
+    assert {**environment(), "A": "1", "HOME": "/tmp"} == json.loads(await tools("get_env", keys=[]))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_variables_are_read_back_all_or_by_name(tools: Any) -> None:
 )
 async def test_variables_that_no_program_could_take_are_refused(tools: Any, envs: Any, why: str) -> None:
     assert why in await tools.refused("set_env", envs=envs)
-    assert DEFAULT_ENV == json.loads(await tools("get_env"))
+    assert environment() == json.loads(await tools("get_env"))
 
 
 async def test_as_many_variables_as_are_allowed_still_let_programs_start(tools: Any) -> None:
