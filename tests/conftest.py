@@ -6,6 +6,7 @@ import importlib
 import os
 import pkgutil
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,7 @@ if inspect.iscoroutine(result):
 
 def pytest_configure(config: pytest.Config) -> None:
     """Brings `tests/_sync`, and in a checkout the sync package, up to date with what people wrote."""
+    hear_interrupts()
     if hasattr(config, "workerinput"):  # one of several processes of a run, whose first one has done it
         return
     # No test may touch the contexts of whoever runs it. Where a test clears AGENTBAY_ settings, the other one counts.
@@ -42,6 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
         sync.generate(strict=False)
     except sync.SyncError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def hear_interrupts() -> None:
+    """Undoes what a shell does to commands in the background: programs that tests start would ignore Ctrl-C, too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
