@@ -38,7 +38,6 @@ OF_A_BROWSER_OR_DESKTOP = pytest.mark.parametrize("kind", ["computer", "browser"
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "INTERVAL", 0.01)
     monkeypatch.setattr(phone_module, "STOP_INTERVAL", 0.01)
-    monkeypatch.setattr(phone_module, "STOP_SECONDS", 0.05)
 
 
 def told(**members: Any) -> Said:
@@ -153,7 +152,10 @@ async def test_a_phone_out_of_time_is_waited_for_until_it_has_stopped(session: A
     assert 4 == len(gateway.of("get_task_status"))
 
 
-async def test_a_phone_that_never_stops_is_not_waited_for_forever(session: AsyncSession, gateway: Gateway) -> None:
+async def test_a_phone_that_never_stops_is_not_waited_for_forever(
+    session: AsyncSession, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phone_module, "STOP_SECONDS", 0.05)
     prepare(gateway, "mobile", status("running"))
     result = await session.agent.mobile.execute_task_and_wait("do it", 0)
     assert "Task execution timed out after 0 seconds. | Last status: running" == result.task_result
