@@ -247,6 +247,10 @@ class Router:
         self._waiting: dict[str, _Waiting] = {}
         self._subscriptions: list[Subscription] = []
 
+    def forked(self) -> None:
+        """This is a forked child, where nobody lets go of a lock that another thread held."""
+        self._lock = threading.Lock()
+
     def expect(self, identity: str, deliver: Deliver, *, stream: bool) -> None:
         """Let `deliver` have the frames with this id."""
         with self._lock:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = ["AsyncInbox", "AsyncWorker", "Inbox", "Worker", "async_wait_for", "wait_for"]
+__all__ = ["AsyncInbox", "AsyncWorker", "Inbox", "Worker", "async_wait_for", "tell_when_forked", "wait_for"]
 
 T = TypeVar("T")
 
@@ -84,6 +86,33 @@ async def async_wait_for(event: threading.Event, seconds: float) -> bool:
 def wait_for(event: threading.Event, seconds: float) -> bool:
     """Wait until the event is set, at most so many seconds; tells whether it is."""
     return event.wait(seconds)
+
+
+# --- A fork of the process --------------------------------------------------------------------------------------------
+
+
+class Forkable(Protocol):
+    """Something that a forked child must not go on with."""
+
+    def forked(self) -> None:
+        """This is the child. Must not wait, nor fail."""
+
+
+_forkables: weakref.WeakSet[Forkable] = weakref.WeakSet()
+
+
+def tell_when_forked(thing: Forkable) -> None:
+    """Have a thing told in each child that is forked, for as long as there is the thing."""
+    _forkables.add(thing)
+
+
+def _tell_forked() -> None:
+    for thing in list(_forkables):
+        thing.forked()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch  (only Windows has it not)
+    os.register_at_fork(after_in_child=_tell_forked)
 
 
 # --- The one who reads ------------------------------------------------------------------------------------------------

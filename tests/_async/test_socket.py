@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agentbay import (
+    AgentBayError,
     APITimeoutError,
     AsyncAgentBay,
     AsyncSession,
@@ -21,12 +22,13 @@ from agentbay import (
     WsProtocolError,
     WsRemoteError,
 )
-from agentbay._async import socket as module
-from agentbay._async.socket import AsyncSocketStream
+from agentbay._async import socket_stream as module
+from agentbay._async.socket_stream import AsyncSocketStream
 from agentbay._frames import Outcome, Resend
 from agentbay._socket_address import Address, Backoff
+from agentbay._socket_pairs import _tell_forked
 from tests.channel import Channel, Frame, Peer, workers
-from tests.gateway import GONE, SESSION_ID, TOKEN, Gateway, ok
+from tests.gateway import GONE, SESSION_ID, TOKEN, Answer, Gateway, Received, ok
 from tests.waiting import async_until
 
 Make = Callable[..., AsyncAgentBay]
@@ -429,3 +431,48 @@ async def test_what_cannot_be_written_is_raised_and_forgotten(wired: AsyncSessio
         async with wired._channel.stream("server", {"method": object()}):
             pytest.fail("it was sent")
     assert {} == wired._channel._router._waiting
+
+
+async def test_a_deletion_closes_the_channel_last_so_that_the_services_own_word_is_heard(
+    wired: AsyncSession, gateway: Gateway, channel: Channel
+) -> None:
+    seen: list[int] = []
+
+    def gone(_: Received) -> Answer:
+        seen.append(channel.open)
+        return GONE
+
+    gateway.on("DeleteSessionAsync", ok())
+    gateway.on("GetSessionDetail", gone)
+    await wired._channel.open()
+    channel.wait_for(lambda: channel.open == 1)
+    assert (await wired.delete()).success
+    channel.wait_for(lambda: channel.open == 0)
+    assert [1] == seen
+
+
+# A forked child
+
+
+async def test_a_forked_child_has_a_connection_of_its_own_and_its_parent_keeps_the_old_one(
+    wired: AsyncSession, channel: Channel
+) -> None:
+    """Here both are one process; tests/local/test_forks.py really forks."""
+    channel.on("many", EVENTS[0])
+    channel.on("add", {"result": 1})
+    ends: list[AgentBayError] = []
+    async with wired._channel.stream("server", {"method": "many"}) as stream:
+        assert EVENTS[0] == await stream.__anext__()
+        wired._channel.subscribe("server", lambda _: None, ended=ends.append)
+        worker, line = wired._channel._worker, wired._channel._line
+        assert worker is not None
+        _tell_forked()
+        assert "CLOSED" == wired._channel.state
+        with pytest.raises(WsConnectionClosedError, match="belongs to the process that this one was forked from"):
+            await stream.__anext__()
+    assert [WsConnectionClosedError] == [type(end) for end in ends]
+    assert {"result": 1} == await wired._channel.call("server", {"method": "add"})
+    assert (2, 2, 2) == (len(channel.handshakes), channel.open, workers())
+    await wired._channel.aclose()
+    channel.wait_for(lambda: channel.open == 1)
+    await worker.stop(line)

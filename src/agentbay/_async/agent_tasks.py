@@ -17,7 +17,7 @@ from agentbay.types.agent import AgentEvent, ExecutionResult, QueryResult
 
 from .module import AsyncModule
 from .polling import AsyncTicks
-from .socket import AsyncSocketStream
+from .socket_stream import AsyncSocketStream
 
 __all__ = ["AsyncTaskAgent", "AsyncTaskExecution", "AsyncTaskStream"]
 

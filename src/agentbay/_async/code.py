@@ -11,7 +11,7 @@ from agentbay.errors import AgentBayError, CodeError, WsRemoteError
 from agentbay.types.code import CodeEvent, EnhancedCodeExecutionResult
 
 from .module import AsyncModule
-from .socket import AsyncSocketStream
+from .socket_stream import AsyncSocketStream
 
 __all__ = ["AsyncCode", "AsyncCodeStream"]
 

@@ -78,10 +78,15 @@ class AsyncSessionLifecycle(Checked):
         if sync_context:
             await self._sync_contexts()
         reply = await self._send(DeleteSessionAsync(self.session_id))
-        if reply.success or isinstance(reply.error, NotFoundError):
-            await self._release()
-        if not reply.success:
-            return DeleteResult.of(reply)
+        try:
+            return await self._gone(reply) if reply.success else DeleteResult.of(reply)
+        finally:
+            # Last, so that the service's own word about the end reaches who still reads from the session.
+            if reply.success or isinstance(reply.error, NotFoundError):
+                await self._release()
+
+    async def _gone(self, reply: Reply[None]) -> DeleteResult:
+        """Look until the session is gone."""
         ticks = AsyncTicks(Deadline.after(DELETE_TIMEOUT), DELETE_INTERVAL)
         while await ticks.tick():
             status = await self.get_status()

@@ -74,6 +74,7 @@ class AsyncPtyHandle(Checked):
 
     async def __anext__(self) -> bytes:
         """The next piece of output; the end of the terminal ends the iteration, an error of it is raised."""
+        self._module.session._channel.disown()
         piece = self._output.take()
         if piece is None and self._connected:
             piece = await self._output.get()
@@ -283,6 +284,7 @@ class AsyncPty(Checked):
         return handle
 
     def _listen(self) -> None:
+        self.session._channel.disown()
         if self._subscription is None:
             terminals = self._terminals
             self._subscription = self.session._channel.subscribe(

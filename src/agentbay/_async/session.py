@@ -278,7 +278,7 @@ class AsyncSession(AsyncSessionLifecycle, unchecked=("labels",)):
         """Get a link to a port of this session.
 
         Args:
-            protocol_type: `https` for a web page or API, `wss` for a WebSocket.
+            protocol_type: `https` for a web page or API, `wss` for a WebSocket; the local runtime has `tcp`, too.
             port: the port on which a program in the session listens; the service opens 30100 to 30199.
             options: passed on as it is.
 

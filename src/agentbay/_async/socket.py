@@ -4,32 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from agentbay._deadline import Deadline, stopwatch
-from agentbay._frames import Backlog, Outcome, Push, Resend, Router, Shielded, Subscription, new_id, write_frame
+from agentbay._frames import Outcome, Push, Resend, Router, Shielded, Subscription, new_id, write_frame
 from agentbay._pool_pairs import AsyncGuard
 from agentbay._socket_address import Address, Backoff, ChannelState, Unsent
-from agentbay._socket_pairs import AsyncInbox, AsyncWorker
+from agentbay._socket_pairs import AsyncInbox, AsyncWorker, tell_when_forked
 from agentbay.errors import (
     AgentBayError,
     APITimeoutError,
     SessionError,
-    WsCancelledError,
     WsConnectionClosedError,
     WsHandshakeRejectedError,
 )
+
+from .socket_stream import CALL_TIMEOUT, AsyncSocketStream
 
 if TYPE_CHECKING:
     from agentbay._dialing import AsyncLine
 
     from .session import AsyncSession
 
-__all__ = ["AsyncSocket", "AsyncSocketStream"]
-
-CALL_TIMEOUT = 30.0
-MOST_WAITING = 64 * 1024 * 1024
+__all__ = ["AsyncSocket"]
 
 Listener = Callable[[ChannelState], None]
 
@@ -52,8 +49,11 @@ class AsyncSocket:
         self._listeners: list[Listener] = []
         self._held = False
         self._closed = False
+        self._inherited: list[tuple[Router, AsyncLine | None]] = []
+        self._disowned: list[AsyncLine | None] = []
         self.state = ChannelState.CLOSED
         self.watched: Counter[str] = Counter()
+        tell_when_forked(self)
 
     @property
     def available(self) -> bool:
@@ -135,6 +135,7 @@ class AsyncSocket:
             ended: told once, when the channel is over for good.
         """
         subscription = Subscription(route, on_push, ended=ended)
+        self.disown()
         if restore is not None:
             subscription.restore = restore
         return self._router.subscribe(subscription)
@@ -150,6 +151,7 @@ class AsyncSocket:
 
     async def aclose(self) -> None:
         """End the channel for good: everybody who waits is told. Closing twice does nothing."""
+        self.disown()
         with self._guard:
             if self._closed:
                 return
@@ -158,6 +160,34 @@ class AsyncSocket:
         if worker is not None:
             await worker.stop(line)
         self._over(self._gone())
+
+    # --- After a fork -------------------------------------------------------------------------------------------------
+
+    def forked(self) -> None:
+        """A child was forked, and this is the child: the connection is its parent's, who goes on with it.
+
+        Any lock may be held by a thread that there is not here, so that nothing is waited for, or called.
+        """
+        self._inherited.append((self._router, self._line))
+        self._guard, self._router = AsyncGuard(), Router()
+        self._line = self._worker = None
+        self._openers = []
+        self._held = False
+        self.state = ChannelState.CLOSED
+        self.watched.clear()
+
+    def disown(self) -> None:
+        """In a forked child, tell everybody who still waits for the parent's connection that nothing will come here."""
+        if not self._inherited:
+            return
+        with self._guard:
+            inherited, self._inherited = self._inherited, []
+        error = WsConnectionClosedError("It belongs to the process that this one was forked from", **self._facts)
+        for router, line in inherited:
+            # Kept, since a socket that is forgotten is closed, which is only the parent's to do.
+            self._disowned.append(line)
+            router.forked()
+            router.end(error)
 
     # --- Inside -------------------------------------------------------------------------------------------------------
 
@@ -171,6 +201,7 @@ class AsyncSocket:
     async def _opened(self, deadline: Deadline, what: str) -> AsyncLine:
         """The connection; one is made, or waited for, when there is none."""
         self._session._transport.check_usable()
+        self.disown()
         inbox: AsyncInbox[AgentBayError | None] = AsyncInbox()
         while True:
             with self._guard:
@@ -191,6 +222,7 @@ class AsyncSocket:
                 raise error
 
     async def _next(self, inbox: AsyncInbox[Any], deadline: Deadline, what: str) -> Any:
+        self.disown()
         try:
             return await inbox.get(deadline.patience())
         except TimeoutError:
@@ -305,87 +337,3 @@ class AsyncSocket:
         for listener in list(self._listeners):
             with Shielded():
                 listener(state)
-
-
-class AsyncSocketStream:
-    """The many answers to one message. Use it in a `with` block, and iterate over the data of its events.
-
-    `end` is the data of the last frame, once it came. Leaving the block early only stops listening.
-
-    What nobody reads is kept up to 64 MiB, so that a slow reader never holds up the others on the channel. When there
-    is more, the stream is given up: after what was kept a `WsCancelledError` is raised.
-    """
-
-    def __init__(self, socket: AsyncSocket, target: str, data: dict[str, Any], timeout: float | None) -> None:
-        self.id = new_id()
-        self.end: dict[str, Any] | None = None
-        self._socket = socket
-        self._target = target
-        self._data = data
-        self._timeout = timeout
-        self._inbox: AsyncInbox[Outcome] = AsyncInbox()
-        self._backlog = Backlog()
-        self._error: AgentBayError | None = None
-
-    async def __aenter__(self) -> Self:
-        self._deadline = Deadline.after(self._timeout)
-        what = str(self._data.get("method") or self._target)
-        frame = write_frame(self.id, self._target, self._data)
-        sent = False
-        try:
-            await self._socket._post(frame, self._deadline.sooner(CALL_TIMEOUT), what, self._expect)
-            sent = True
-        finally:
-            if not sent:
-                self._socket._router.forget(self.id)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._socket._router.forget(self.id)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> dict[str, Any]:
-        if self._error is not None:
-            raise self._error
-        if self.end is not None:
-            raise StopAsyncIteration
-        outcome = await self._socket._next(self._inbox, self._deadline, str(self._data.get("method")))
-        self._backlog.remove(outcome.size)
-        if outcome.error is not None:
-            self._error = outcome.error
-            raise outcome.error
-        if outcome.last:
-            self.end = outcome.data
-            raise StopAsyncIteration
-        data: dict[str, Any] = outcome.data
-        return data
-
-    def _expect(self) -> None:
-        self._inbox.take()
-        self._socket._router.expect(self.id, self._put, stream=True)
-
-    def _put(self, outcome: Outcome) -> None:
-        """Keep what came until it is read. The channel calls this."""
-        if not self._backlog.add(outcome.size, MOST_WAITING):
-            self._socket._router.forget(self.id)
-            what, most = self._data.get("method") or self._target, MOST_WAITING // 1024**2
-            text = f"Stream {self.id} ({what}) was given up: more than {most} MiB of it were not read; read it faster"
-            outcome = Outcome(error=WsCancelledError(text, request_id=self.id))
-        self._inbox.put(outcome)
-
-    async def send(self, data: dict[str, Any]) -> None:
-        """Send more on this stream.
-
-        Raises:
-            SessionError: it could not be sent.
-        """
-        await self._socket.send(self._target, data, self.id)
-
-    def cancel(self) -> None:
-        """Stop listening from anywhere; who iterates gets a `WsCancelledError`. Nothing is sent."""
-        self._socket._router.forget(self.id)
-        self._inbox.put(Outcome(error=WsCancelledError(f"Stream {self.id} was cancelled by caller")))

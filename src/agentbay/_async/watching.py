@@ -130,6 +130,7 @@ class AsyncChanges:
 
     async def _take(self) -> Events:
         """What was pushed; after a reconnect what a look finds, which no push told."""
+        self._channel.disown()
         try:
             thing = await self._inbox.get(TICK)
         except TimeoutError:
