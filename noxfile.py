@@ -70,7 +70,7 @@ def at_once() -> list[str]:
 
 def whole_suite() -> list[str]:
     """In CI a test that fails is tried once more, and both are reported."""
-    return [*at_once(), *(["--reruns", "1"] if os.environ.get("CI") else [])]
+    return [*at_once(), *(["--reruns", "1", "-raR"] if os.environ.get("CI") else [])]
 
 
 def quick_suite() -> list[str]:
@@ -95,6 +95,13 @@ def tests(session: nox.Session) -> None:
     covered = ["--cov", "--cov-report=term-missing:skip-covered", "--cov-fail-under=100"]
     usual = {PYTHONS[0]: [*whole_suite(), *covered], PYTHONS[-1]: whole_suite()}
     pytest(session, *(session.posargs or usual.get(str(session.python), quick_suite())))
+
+
+@nox.session(python=PYTHONS[0], default=False)
+def nightly(session: nox.Session) -> None:
+    """All tests, those that take minutes included, with soaks of ten minutes and fifty kills; half an hour or more."""
+    session.install("-e", f".[{extras()}]", *group("test"))
+    pytest(session, "--nightly", *(session.posargs or whole_suite()))
 
 
 @nox.session

@@ -35,8 +35,10 @@ def runtime(*options: str) -> Iterator[tuple[str, str]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         endpoint, key = (process.stdout.readline().strip().partition("=")[2] for _ in range(2))
-        yield endpoint, key
-        process.terminate()
+        try:
+            yield endpoint, key
+        finally:
+            process.terminate()
 
 
 def seconds(function: Callable[[], object]) -> float:

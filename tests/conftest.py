@@ -19,7 +19,9 @@ from tools import sync
 
 # What never calls the SDK in the process of the test, and so is not slowed down by measuring which lines of it run.
 HERE = Path(__file__).resolve().parent
-UNMEASURED = tuple(HERE / name for name in ("local/sandbox", "local/tools", "test_docs.py", "test_house.py"))
+UNMEASURED = tuple(
+    HERE / name for name in ("local/endurance", "local/sandbox", "local/tools", "test_docs.py", "test_house.py")
+)
 
 # Runs its standard input as a module would be run; a page may await outside a function, as a notebook does.
 RUNNER = """
@@ -29,6 +31,11 @@ result = eval(code, {"__name__": "__main__"})
 if inspect.iscoroutine(result):
     asyncio.run(result)
 """
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "also run what is marked as nightly, and the long form of tests that have one"
+    parser.addoption("--nightly", action="store_true", help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,7 +59,22 @@ def hear_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    leave_for_the_night(config, items)
+    spare_coverage(items)
+
+
+def leave_for_the_night(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Takes out what is marked as nightly, whatever else was asked for, unless the night was."""
+    if config.getoption("--nightly"):
+        return
+    left = [item for item in items if item.get_closest_marker("nightly")]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+def spare_coverage(items: list[pytest.Item]) -> None:
     """Spares the tests that say nothing about the coverage of the SDK the cost of measuring it.
 
     What the SDK imports late is imported now, for a module that such a test is the first to import would look untried.
@@ -64,6 +86,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(place) for place in UNMEASURED):
             item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.fixture(scope="session")
+def nightly(pytestconfig: pytest.Config) -> bool:
+    """Whether there is a whole night."""
+    return bool(pytestconfig.getoption("--nightly"))
 
 
 @pytest.fixture(scope="session")

@@ -16,14 +16,18 @@ from agentbay._value import Value
 from agentbay.beta_actions import (
     BindContextSkillAsync,
     CreateNetwork,
+    DeleteVolume,
     DescribeNetwork,
     GetSkillMetaData,
+    GetVolume,
     ListSkillMetaData,
+    ListVolumes,
     NetworkData,
     NetworkStatusData,
     SkillItem,
     SkillMetaData,
     UnbindContextSkillAsync,
+    VolumeData,
 )
 from agentbay.context_actions import (
     BindContexts,
@@ -61,6 +65,7 @@ __all__ = [
     "DeleteContext",
     "DeleteContextFile",
     "DeleteSessionAsync",
+    "DeleteVolume",
     "DescribeContextFiles",
     "DescribeNetwork",
     "DescribeSessionContexts",
@@ -80,6 +85,7 @@ __all__ = [
     "GetSession",
     "GetSessionDetail",
     "GetSkillMetaData",
+    "GetVolume",
     "InitBrowser",
     "InternalContextData",
     "LabelData",
@@ -88,6 +94,7 @@ __all__ = [
     "ListMcpTools",
     "ListSession",
     "ListSkillMetaData",
+    "ListVolumes",
     "ModifyContext",
     "NetworkData",
     "NetworkStatusData",
@@ -104,6 +111,7 @@ __all__ = [
     "SkillMetaData",
     "SyncContext",
     "UnbindContextSkillAsync",
+    "VolumeData",
 ]
 
 

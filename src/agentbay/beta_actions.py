@@ -1,4 +1,4 @@
-"""The actions about networks and skills, which the service still calls beta: a class each, as in `actions`."""
+"""The actions about networks, skills and volumes, which the service still calls beta: a class each, as in `actions`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,24 @@ from typing import Any
 
 from attrs import field, frozen
 
-from agentbay._params import Action, json_text
+from agentbay._params import Action, in_query, json_text
 from agentbay._value import Value
 
 __all__ = [
     "BindContextSkillAsync",
     "CreateNetwork",
+    "DeleteVolume",
     "DescribeNetwork",
     "GetSkillMetaData",
+    "GetVolume",
     "ListSkillMetaData",
+    "ListVolumes",
     "NetworkData",
     "NetworkStatusData",
     "SkillItem",
     "SkillMetaData",
     "UnbindContextSkillAsync",
+    "VolumeData",
 ]
 
 
@@ -53,6 +57,17 @@ class SkillMetaData(Value):
 
     skill_path: str = ""
     meta_data_list: list[SkillItem] = field(factory=list)
+
+
+@frozen(eq=False, repr=False)
+class VolumeData(Value):
+    """A volume: files that sessions of one image may have."""
+
+    volume_id: str = ""
+    volume_name: str = ""
+    belonging_image_id: str = ""
+    status: str = ""
+    create_time: str = ""
 
 
 @frozen(eq=False, repr=False)
@@ -104,3 +119,33 @@ class UnbindContextSkillAsync(Action[Any]):
     repeatable = True
     context_skill_unbind_items: list[dict[str, Any]] = json_text("compact", required=True)
     login_region_id: str | None = None
+
+
+@frozen(eq=False, repr=False)
+class GetVolume(Action[VolumeData]):
+    """Find a volume by its name, or make it."""
+
+    repeatable = True
+    volume_name: str
+    image_id: str | None = None
+    allow_create: bool | None = None
+
+
+@frozen(eq=False, repr=False)
+class ListVolumes(Action[list[VolumeData]]):
+    """List volumes, a page at a time."""
+
+    repeatable = True
+    image_id: str | None = None
+    volume_name: str | None = None
+    volume_ids: list[str] | None = None
+    max_results: int | None = None
+    next_token: str | None = in_query(default=None)
+
+
+@frozen(eq=False, repr=False)
+class DeleteVolume(Action[Any]):
+    """Delete a volume with its files."""
+
+    repeatable = True
+    volume_id: str

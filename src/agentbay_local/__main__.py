@@ -25,10 +25,10 @@ def _run(arguments: Sequence[str]) -> int:
             from agentbay_local import serve  # noqa: PLC0415 - doctor must run where the server's parts are missing
 
             return serve.main(options)
-        case ["doctor", *_]:
+        case ["doctor", *options]:
             from agentbay_local import doctor  # noqa: PLC0415 - the server does not need it
 
-            return doctor.main()
+            return doctor.main(options)
         case ["policy", *options]:
             from agentbay_local.egress import command  # noqa: PLC0415 - nor this one
 

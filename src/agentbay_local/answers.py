@@ -13,8 +13,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from agentbay._wire import dump_data
-from agentbay_local.service.core import Page
+from agentbay_local.service.core import Counted, Page
 from agentbay_local.service.refusals import ServiceRefusal
+from agentbay_local.shortage import shortage
 
 __all__ = ["REQUEST_ID", "accepted", "in_service_form", "json_response"]
 
@@ -43,6 +44,9 @@ def accepted(data: Any) -> web.Response:
     if isinstance(data, Page):
         body |= {"NextToken": data.next_token, "MaxResults": data.max_results, data.total_name: data.total}
         data = data.items
+    if isinstance(data, Counted):
+        body["TotalCount"] = data.total
+        data = data.data
     if data is not None:
         body["Data"] = dump_data(data)
     return json_response(body)
@@ -69,6 +73,11 @@ def _as_refusal(request: web.Request, error: BaseException) -> ServiceRefusal:
         return ServiceRefusal("RequestEntityTooLarge", f"The request is larger than the limit of {limit} MiB.", 413)
     if isinstance(error, web.HTTPException):
         return ServiceRefusal(_STATUS_CODES.get(error.status, "InvalidRequest"), f"{error.reason}.", error.status)
+    if isinstance(error, ConnectionError):  # nobody is left to read it
+        return ServiceRefusal("RequestTimeout", "The connection broke off.", 400)
+    if why := shortage(error):
+        log.warning("request_id=%s could not be answered: %s", REQUEST_ID.get(), why)
+        return ServiceRefusal("ServiceUnavailable", f"{why[0].upper()}{why[1:]}.", 503)
     log.error("unexpected error request_id=%s", REQUEST_ID.get(), exc_info=error)
     return ServiceRefusal("InternalError", _BUG, 500)
 

@@ -15,14 +15,17 @@ from aiohttp.typedefs import Middleware
 from agentbay_local.answers import in_service_form
 from agentbay_local.channel.door import ChannelDoor
 from agentbay_local.doors import Doors
+from agentbay_local.entrance import Entrance
 from agentbay_local.guard import Guard
 from agentbay_local.health import HealthDoors
 from agentbay_local.links import LinkDoors
-from agentbay_local.sandbox.contract import Engine
+from agentbay_local.sandbox.contract import CannotIsolate, Engine, SandboxError
 from agentbay_local.sandbox.engine import default_engine
 from agentbay_local.service.core import Service
+from agentbay_local.service.sleeping import find_again, keep_looking
 from agentbay_local.service.timekeeping import keep_time
 from agentbay_local.settings import Settings
+from agentbay_local.shortage import shortage
 from agentbay_local.store import kept_key, new_key
 from agentbay_local.store_door import StoreDoor
 from agentbay_local.undo import closing_on_failure
@@ -58,6 +61,7 @@ class Runtime:
         self._runner = web.AppRunner(
             self._app(), access_log=None, keepalive_timeout=_KEEP_ALIVE, shutdown_timeout=_LAST_WORDS
         )
+        self._entrance: Entrance | None = None
         self._clock: asyncio.Task[None] | None = None
 
     @property
@@ -80,19 +84,33 @@ class Runtime:
     async def __aenter__(self) -> Self:
         """Starts to serve."""
         async with closing_on_failure(self._stop):
-            await self._engine.start()
+            await self._start_engine()
             await self._runner.setup()
-            await web.SockSite(self._runner, self._socket, backlog=_BACKLOG).start()
+            await find_again(self.service)
+            assert self._runner.server is not None
+            self._entrance = Entrance(self._socket, self._runner.server)
             self._clock = asyncio.create_task(keep_time(self.service))
+            self.service.spawn(keep_looking(self.service))
+            self.service.spawn(self.service.warm.keep())
         return self
+
+    async def _start_engine(self) -> None:
+        try:
+            await self._engine.start()
+        except CannotIsolate:
+            raise
+        except (SandboxError, OSError, RuntimeError, MemoryError) as error:
+            if not (why := shortage(error)) and not isinstance(error, SandboxError):
+                raise
+            raise CannotServe(f"no sandbox can be started: {why or error}") from error
 
     async def __aexit__(self, *_: object) -> None:
         """Ends every session, then the server."""
         await self._stop()
 
     async def _stop(self) -> None:
-        for site in list(self._runner.sites):
-            await site.stop()
+        if self._entrance is not None:
+            await self._entrance.close()
         if self._clock is not None:
             self._clock.cancel()
         await self.service.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import logging
 import re
 import time
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from aiohttp import web
 
 from agentbay_local.answers import REQUEST_ID, accepted, json_response
 from agentbay_local.guard import linked, same
+from agentbay_local.logs import NOTES, Fact, say
 from agentbay_local.metrics import Metrics
 from agentbay_local.service import (
     calls,
@@ -25,6 +25,8 @@ from agentbay_local.service import (
     listing,
     pausing,
     session_contexts,
+    skills,
+    volumes,
 )
 from agentbay_local.service.core import HANDLERS, Service
 from agentbay_local.service.refusals import ServiceRefusal, bad
@@ -32,10 +34,19 @@ from agentbay_local.service.session import Session
 
 __all__ = ["HANDLER_MODULES", "Doors"]
 
-log = logging.getLogger("agentbay_local")
-
 # Importing them makes their handlers known.
-HANDLER_MODULES = (calls, context_files, contexts, lifecycle, linking, listing, pausing, session_contexts)
+HANDLER_MODULES = (
+    calls,
+    context_files,
+    contexts,
+    lifecycle,
+    linking,
+    listing,
+    pausing,
+    session_contexts,
+    skills,
+    volumes,
+)
 
 _MOST_PARAMETERS = 1000
 _LONGEST_NAME = 200
@@ -88,27 +99,34 @@ class Doors:
 
 
 class Logged:
-    """Counts a request when it is answered, and writes a line about it: no payload, no secret, nothing made up."""
+    """Counts a request when it is answered, and writes a line about it: no payload, no secret, nothing made up.
+
+    What others note of it meanwhile (`logs.note`: the owner, the tool, its outcome) stands in the line, too.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._action = self._session = "-"
+        self._action = "-"
+        self._notes: dict[str, Fact] = {"session": "-", "owner": "-"}
         self._start = time.perf_counter()
 
     def about(self, action: str, session: str) -> None:
         self._action = action if action in HANDLERS or action == "callTool" else "?"
-        self._session = session if _SESSION_ID.fullmatch(session) else "-"
+        if _SESSION_ID.fullmatch(session):
+            self._notes["session"] = session
 
     def __enter__(self) -> Self:
+        self._outer = NOTES.set(self._notes)
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        NOTES.reset(self._outer)
         code = "ok" if error is None else getattr(error, "code", type(error).__name__)
         took = time.perf_counter() - self._start
         self._metrics.actions.add(self._action, code)
         self._metrics.action_seconds.add(took, self._action)
-        text = "action=%s session=%s code=%s ms=%.1f request_id=%s"
-        log.info(text, self._action, self._session, code, 1000 * took, REQUEST_ID.get())
+        facts = {"code": code, "ms": 1000 * took, "request_id": REQUEST_ID.get()}
+        say("answered", action=self._action, **self._notes, **facts)
 
 
 async def _params(request: web.Request) -> Mapping[str, str]:
@@ -149,7 +167,7 @@ _STYLE = "body{font:16px system-ui;margin:3em}dt{color:#666}dd{margin:0 0 1em}"
 def _page(session: Session) -> str:
     facts = {
         "Session": session.id,
-        "State": session.state,
+        "State": f"{session.state}, hibernated: files kept, programs gone" if session.asleep else session.state,
         "Image": session.image,
         "Created": f"{session.created_at:%Y-%m-%d %H:%M:%S} UTC",
     }

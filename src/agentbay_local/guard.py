@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -22,6 +23,8 @@ __all__ = ["Guard", "linked", "same"]
 
 # Links are made to be opened by any page; their path is the secret.
 _FOR_PAGES = ("/request_ai/", "/websocket_ai/", "/store/")
+# Letters, digits and their like; nothing that one reader takes for the end of the name and another does not.
+_PLAIN = re.compile(r"(?:[a-z][a-z+.-]*://)?(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?", re.ASCII | re.IGNORECASE)
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -33,6 +36,8 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _place(text: str) -> tuple[str, int | None]:
     """Reads host and port of a Host or Origin header; some clients put the scheme into Host, too."""
+    if not _PLAIN.fullmatch(text):
+        return "", None
     try:
         parts = urlsplit(text if "://" in text else f"//{text}")
         return (parts.hostname or "").rstrip("."), parts.port
@@ -67,7 +72,10 @@ class Guard:
 
     def _own(self, origin: str) -> bool:
         host, port = _place(origin)
-        return self._known(host) and (port == self.port or host in self.names)
+        # Behind another name there may be a proxy with a port of its own; here, another port is another's page.
+        address = _address(host)
+        elsewhere = host in self.names and host != "localhost" and not (address is not None and address.is_loopback)
+        return self._known(host) and (port == self.port or elsewhere)
 
 
 def same(given: str, secret: str) -> bool:

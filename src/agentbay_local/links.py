@@ -3,61 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 
 import aiohttp
 from aiohttp import hdrs, web
-from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from agentbay_local.sandbox.contract import SandboxError
 from agentbay_local.service.core import Service
 from agentbay_local.service.refusals import ServiceRefusal
 from agentbay_local.store import Link
+from agentbay_local.upstream import Upstreams, gone
 
 __all__ = ["LinkDoors"]
 
 # What concerns one connection only, or is made anew for the next one.
 _HOP = frozenset(
-    "connection content-length host keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding"
-    " upgrade".split()
+    "connection content-length expect host keep-alive proxy-authenticate proxy-authorization te trailer"
+    " transfer-encoding upgrade".split()
 )
 _HOP_BACK = _HOP - {"content-length"}
 _SOCKET = frozenset("sec-websocket-key sec-websocket-version sec-websocket-extensions sec-websocket-protocol".split())
-_AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+# A message of a WebSocket passes as a whole, so that it is in memory for a moment.
+LARGEST_MESSAGE = 64 << 20
 
 # Told of bytes that go `in` to the session or `out` of it.
 Count = Callable[[str, int], None]
-_NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=None)
-
-
-class PortConnector(aiohttp.BaseConnector):
-    """Makes connections to ports inside one sandbox."""
-
-    def __init__(self, link: Link) -> None:
-        # Programs in a session come and go, so no connection outlives its request.
-        super().__init__(force_close=True, limit=0)
-        self._link = link
-
-    async def _create_connection(self, *_: object, **__: object) -> ResponseHandler:
-        dialled = await _dialled(self._link)
-        try:
-            _transport, protocol = await self._loop.create_connection(self._factory, sock=dialled)
-        except OSError:
-            dialled.close()
-            raise
-        return protocol
-
-
-async def _dialled(link: Link) -> socket.socket:
-    try:
-        return await link.session.box.sandbox.dial(link.port)
-    except (ConnectionRefusedError, SandboxError) as error:
-        text = f"Nothing answers on port {link.port} of the session: is a server listening there on 127.0.0.1?"
-        raise ServiceRefusal("InvalidLink.NotReachable", text, 502) from error
+# Seconds between two looks whether the client is still there.
+_LOOK = 1.0
 
 
 class LinkDoors:
@@ -65,6 +41,7 @@ class LinkDoors:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._upstreams = Upstreams(service.spawn)
 
     def routes(self) -> list[web.RouteDef]:
         any_method = hdrs.METH_ANY
@@ -79,24 +56,35 @@ class LinkDoors:
         if link is None:
             raise ServiceRefusal("InvalidLink.NotFound", "Resource [Link] is not found.", 404)
         session = self._service.usable(link.session, "links into it do not work now")
-        with session.in_use():
-            async with _upstream(link) as client:
-                work = _relay_socket if _wants_socket(request) else _relay_http
-                return await work(request, client, link, self._count)
+        upstream = self._upstreams.of(link)
+        with session.in_use(), _leaving_with(request):
+            if _wants_socket(request):
+                return await _relay_socket(request, upstream.fresh, link, self._count)
+            return await _relay_http(request, upstream.client(request), link, self._count)
 
     def _count(self, direction: str, size: int) -> None:
         self._service.metrics.link_bytes.add(direction, by=size)
 
 
-def _upstream(link: Link) -> aiohttp.ClientSession:
-    """Makes a client for one request, which changes nothing on its way."""
-    return aiohttp.ClientSession(
-        connector=PortConnector(link),
-        timeout=_NO_LIMIT,
-        auto_decompress=False,
-        skip_auto_headers=_AUTOMATIC,
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )
+@contextlib.contextmanager
+def _leaving_with(request: web.Request) -> Iterator[None]:
+    """Gives up what is done for a client that has gone; a program inside may never come to an end of it."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    timer: asyncio.TimerHandle
+
+    def look() -> None:
+        nonlocal timer
+        if request.transport is None or request.transport.is_closing():
+            task.cancel()
+        else:
+            timer = loop.call_later(_LOOK, look)
+
+    timer = loop.call_later(_LOOK, look)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _wants_socket(request: web.Request) -> bool:
@@ -136,9 +124,9 @@ def _back(request: web.Request, headers: CIMultiDictProxy[str], port: int) -> CI
     return kept
 
 
-def _bad_answer(port: int) -> ServiceRefusal:
-    text = f"The server on port {port} of the session gave no usable answer."
-    return ServiceRefusal("InvalidLink.BadAnswer", text, 502)
+def _bad_answer(link: Link) -> ServiceRefusal:
+    text = f"The server on port {link.port} of the session gave no usable answer."
+    return gone(link) or ServiceRefusal("InvalidLink.BadAnswer", text, 502)
 
 
 async def _body(request: web.Request, count: Count) -> AsyncIterator[bytes]:
@@ -158,28 +146,32 @@ async def _relay_http(
     try:
         answer = await client.request(request.method, target, headers=headers, data=body, allow_redirects=False)
     except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, aiohttp.ClientResponseError) as error:
-        raise _bad_answer(link.port) from error
+        raise _bad_answer(link) from error
     async with answer:
-        return await _stream(request, answer, link.port, count)
+        return await _stream(request, answer, link, count)
 
 
-async def _stream(request: web.Request, answer: aiohttp.ClientResponse, port: int, count: Count) -> web.StreamResponse:
+async def _stream(request: web.Request, answer: aiohttp.ClientResponse, link: Link, count: Count) -> web.StreamResponse:
     """Passes an answer on as it comes; when it breaks off, so does what the client gets."""
-    headers = _back(request, answer.headers, port)
+    headers = _back(request, answer.headers, link.port)
     try:
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
         await response.prepare(request)
     except ValueError as error:
         # Programs in a session may send anything, also what must not stand in a header.
-        raise _bad_answer(port) from error
+        raise _bad_answer(link) from error
     try:
         async for part in answer.content.iter_any():
             count("out", len(part))
             await response.write(part)
-        await response.write_eof()
+        if link.session.live:
+            await response.write_eof()
+            return response
     except (aiohttp.ClientError, OSError):
-        if request.transport is not None:
-            request.transport.abort()
+        pass
+    # Nobody may take for a whole what was broken off, also where only the end of the connection tells the end.
+    if request.transport is not None:
+        request.transport.abort()
     return response
 
 
@@ -191,13 +183,13 @@ async def _relay_socket(
     target = _target(request, link.port)
     try:
         inner = await client.ws_connect(
-            target, protocols=offered, headers=headers, autoping=False, autoclose=False, max_msg_size=0
+            target, protocols=offered, headers=headers, autoping=False, autoclose=False, max_msg_size=LARGEST_MESSAGE
         )
     except aiohttp.WSServerHandshakeError as error:
         text = f"The server on port {link.port} of the session refused the WebSocket with status {error.status}."
         raise ServiceRefusal("InvalidLink.Refused", text, 502) from error
     except aiohttp.ClientError as error:
-        raise _bad_answer(link.port) from error
+        raise _bad_answer(link) from error
     try:
         return await _joined(request, inner, count)
     finally:
@@ -206,7 +198,9 @@ async def _relay_socket(
 
 async def _joined(request: web.Request, inner: aiohttp.ClientWebSocketResponse, count: Count) -> web.WebSocketResponse:
     protocols = [inner.protocol] if inner.protocol else []
-    outer = web.WebSocketResponse(protocols=protocols, autoping=False, autoclose=False, max_msg_size=0, compress=False)
+    outer = web.WebSocketResponse(
+        protocols=protocols, autoping=False, autoclose=False, max_msg_size=LARGEST_MESSAGE, compress=False
+    )
     await outer.prepare(request)
     await _both_ways(outer, inner, count)
     return outer
@@ -229,14 +223,17 @@ async def _both_ways(outer: web.WebSocketResponse, inner: aiohttp.ClientWebSocke
 
 async def _one_way(source: Socket, sink: Socket, count: Callable[[int], None]) -> None:
     async for message in source:
+        if message.type is aiohttp.WSMsgType.ERROR:  # too large, or no message at all
+            break
         count(len(message.data.encode() if isinstance(message.data, str) else message.data))
         try:
             await _pass_on(message, sink)
         except (ConnectionError, aiohttp.ClientError):
             return
-    # 1005 and 1006 stand for "no code came" and must not be sent.
-    code = source.close_code
-    await sink.close(code=code if code and code not in {1005, 1006} else 1000)
+    # These two stand for "no code came" and "the connection broke", and must not be sent.
+    instead = {1005: aiohttp.WSCloseCode.OK, 1006: aiohttp.WSCloseCode.GOING_AWAY}
+    code = source.close_code or aiohttp.WSCloseCode.OK
+    await sink.close(code=instead.get(code, code))
 
 
 async def _pass_on(message: aiohttp.WSMessage, sink: Socket) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from agentbay_local.app import CannotServe, Runtime
+from agentbay_local.logs import set_up
 from agentbay_local.sandbox.contract import CannotIsolate
 from agentbay_local.settings import Settings, read_settings
 
@@ -21,8 +22,7 @@ log = logging.getLogger("agentbay_local")
 def main(arguments: Sequence[str]) -> int:
     """Serves until SIGTERM, SIGINT, or the end of the parent that was named. Gives the exit code."""
     settings = read_settings(arguments)
-    level = logging.WARNING if settings.quiet else logging.INFO
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    set_up(settings.log_format, quiet=settings.quiet)
     try:
         asyncio.run(_serve(settings))
     except (CannotServe, CannotIsolate) as error:

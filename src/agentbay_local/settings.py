@@ -28,13 +28,18 @@ class Settings:
     port: int = 0
     url: str = ""
     data: Path | None = None
+    skills: Path | None = None
     keys: tuple[str, ...] = field(default=(), repr=False)
     warm: int = 2
+    warm_code: int = 1
     parent: int | None = None
     quiet: bool = False
+    log_format: str = "text"
     idle: float = 300.0
+    hibernate: float = 600.0
     max_sessions: int = 100
     body_limit: int = 64 << 20
+    store_quota: int | None = None
     limits: Limits = field(factory=Limits)
 
 
@@ -86,13 +91,22 @@ def parser() -> argparse.ArgumentParser:
     say("--url", default="", help="address under which clients reach this server, when it is another one")
     help_data = "folder that keeps contexts, and the API key from one start to the next (without it, contexts are in"
     say("--data", type=Path, help=f"{help_data} AGENTBAY_DATA, or among the user's data, and the key is a new one)")
+    help_skills = "folder of skills, each a folder with a SKILL.md (default: skills in the data folder)"
+    say("--skills", type=Path, metavar="DIR", help=help_skills)
     help_key = "accept this API key (may be given several times); alone, the one in AGENTBAY_API_KEY"
     say("--key", type=key, nargs="?", action="append", default=[], dest="keys", help=help_key)
     say("--warm", type=number, default=2, help="sandboxes kept ready in advance (default: %(default)s)")
+    help_code = "the same for code_latest with its interpreter, once that was asked for (default: 1; 0 if --warm is 0)"
+    say("--warm-code", type=number, help=help_code)
     say("--parent", type=count, metavar="PID", help="end when this process, which started the server, has ended")
+    say("--log-format", choices=["text", "json"], default="text", help="form of the log (default: %(default)s)")
     say("--quiet", action="store_true", help="log only warnings and errors")
     say("--idle", type=count, default=300, help="seconds until an unused session ends (default: %(default)s)")
+    help_rest = "seconds in pause until files go to the disk and programs end; 0 is never (default: 600)"
+    say("--hibernate", type=number, default=600, metavar="SECONDS", help=help_rest)
     say("--max-sessions", type=count, default=100, help="sessions that may be open at once (default: %(default)s)")
+    help_quota = "most bytes in the contexts of one key, in all (default: as many as the disk has)"
+    say("--store-quota", type=size, metavar="SIZE", help=help_quota)
     say("--body-limit", type=size, default=64 << 20, help="largest request (default: 64M)")
     say("--processes", type=count, default=new.processes, help="processes of a session (default: %(default)s)")
     say("--memory", type=size, default=new.memory, help="memory of one process in a session (default: %(default)s)")
@@ -114,5 +128,6 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     made = parser()
     told = vars(made.parse_args(arguments))
     limits = Limits(**{name: told.pop(name) for name in _LIMITS})
+    told["warm_code"] = min(1, told["warm"]) if told["warm_code"] is None else told["warm_code"]
     told["keys"] = _keys(told["keys"], made)
     return Settings(limits=limits, **told)

@@ -44,11 +44,15 @@ class Store:
     def forget(self, session: Session) -> None:
         self._sessions.pop(session.id, None)
 
-    def link(self, session: Session, port: int) -> str:
-        """Gives the token of the link to a port; asking again gives the same one."""
-        token = self._tokens.setdefault((session.id, port), secrets.token_urlsafe(24))
+    def link(self, session: Session, port: int, known: str = "") -> str:
+        """Gives the token of the link to a port, a `known` one if there is none yet; asking again gives the same."""
+        token = self._tokens.setdefault((session.id, port), known or secrets.token_urlsafe(24))
         self._links[token] = Link(session, port)
         return token
+
+    def ports(self, session: Session) -> dict[int, str]:
+        """Gives the tokens of all links into a session, by their ports."""
+        return {port: token for (session_id, port), token in self._tokens.items() if session_id == session.id}
 
     def follow(self, token: str) -> Link | None:
         return self._links.get(token)

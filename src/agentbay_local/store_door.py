@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,17 +14,18 @@ from aiohttp import hdrs, web
 from attrs import define
 
 from agentbay_local.answers import REQUEST_ID
-from agentbay_local.contexts import Entry, InTheWay, New, NoContext, NoFile, Reading
+from agentbay_local.contexts import Contexts, Entry, InTheWay, New, NoContext, NoFile, Reading
 from agentbay_local.contexts.values import LARGEST
+from agentbay_local.logs import say
 from agentbay_local.presigning import PREFIX, BadAddress, Place, verified
 from agentbay_local.service.core import Service
 from agentbay_local.service.refusals import ServiceRefusal
 
 __all__ = ["StoreDoor"]
 
-log = logging.getLogger("agentbay_local")
-
 CHUNK = 1 << 20
+AHEAD = 16 << 20
+"""How much more may come of a file of unknown size until it is asked again whether there is room for it."""
 
 # What refusals are called by object stores, with the status that they have there.
 _AS_STORE: dict[type[ServiceRefusal], tuple[str, int]] = {
@@ -95,8 +95,8 @@ class StoreDoor:
             return _refused(code, "The connection broke off.", 400)
         finally:
             took = 1000 * (time.perf_counter() - start)
-            text = "store=%s context=%s code=%s bytes=%d ms=%.1f request_id=%s"
-            log.info(text, request.method, visit.place.context_id, code, visit.moved, took, REQUEST_ID.get())
+            facts = {"method": request.method, "context": visit.place.context_id, "code": code}
+            say("store answered", **facts, bytes=visit.moved, ms=took, request_id=REQUEST_ID.get())
 
     # --- Out ----------------------------------------------------------------------------------------------------------
 
@@ -116,8 +116,9 @@ class StoreDoor:
     async def _take(self, visit: _Visit) -> web.StreamResponse:
         request, contexts = visit.request, self._service.contexts
         _check_head(request)
+        await contexts.require_room(visit.place.context_id, request.content_length or 0)
         async with contexts.staging() as staging:
-            blob = await staging.take(_body(visit))
+            blob = await staging.take(_body(visit, contexts))
             new = New(visit.place.path, blob=blob, mtime_ns=time.time_ns())
             await contexts.apply(visit.place.context_id, [new], careful=True)
         return web.Response(headers={_ETAG: f'"{blob.digest}"', "x-request-id": REQUEST_ID.get()})
@@ -183,12 +184,16 @@ def _check_head(request: web.Request) -> None:
         raise ServiceRefusal("NotImplemented", "Content-Encoding is not kept: send the bytes as they are.", 400)
 
 
-async def _body(visit: _Visit) -> AsyncIterator[bytes]:
+async def _body(visit: _Visit, contexts: Contexts) -> AsyncIterator[bytes]:
     """What comes, until it is complete. Raises ServiceRefusal or ConnectionError when it is not what was announced."""
     announced = visit.request.headers.get(hdrs.CONTENT_MD5)
     checksum = hashlib.md5(usedforsecurity=False)
+    checked = visit.request.content_length or 0
     async for piece in visit.request.content.iter_any():
         visit.moved += len(piece)
+        if visit.moved > checked:
+            checked = visit.moved + AHEAD
+            await contexts.require_room(visit.place.context_id, visit.moved)
         if announced:
             checksum.update(piece)
         yield piece

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ACTIONS", "TOOLS", "why_no_action", "why_no_tool"]
+__all__ = ["ACTIONS", "NETWORKS", "TOOLS", "why_no_action", "why_no_tool"]
 
 BROWSER: Final = "no browser image yet"
 DESKTOP: Final = "no desktop in the images here yet"
 MOBILE: Final = "no phones: they are the vendor's own"
 WINDOWS: Final = "no Windows: sandboxes are Linux"
 AGENT: Final = "no agent: the vendor's own models drive it"
-SKILLS: Final = "no skills: the vendor's own catalogue has them"
-NETWORKS: Final = "no networks of an account; what sessions may reach is for policies to say"
-VOLUMES: Final = "no volumes of an account; contexts keep files"
-OSS: Final = "no object store of an account; contexts and presigned addresses carry files"
+NETWORKS: Final = (
+    "no networks of other machines: sessions reach public hosts, by `agentbay policy` alone, and private networks never"
+)
 INSIDE: Final = "no sandboxes within a session; every session is one"
-GONE: Final = "nothing that this action of earlier clients was for"
+BROKER: Final = "no broker of messages, which the vendor's own desktop clients use"
 
 ACTIONS: Final[dict[str, str]] = {
     "GetCdpLink": BROWSER,
     "InitBrowser": BROWSER,
     "GetAdbLink": MOBILE,
-    **dict.fromkeys(("BindContextSkillAsync", "UnbindContextSkillAsync"), SKILLS),
-    **dict.fromkeys(("GetSkillMetaData", "ListSkillMetaData"), SKILLS),
     **dict.fromkeys(("CreateNetwork", "DescribeNetwork"), NETWORKS),
-    **dict.fromkeys(("GetVolume", "ListVolumes", "DeleteVolume"), VOLUMES),
-    **dict.fromkeys(("ApplyMqttToken", "HandleAIEngineMessage"), GONE),
+    **dict.fromkeys(("ApplyMqttToken", "HandleAIEngineMessage"), BROKER),
 }
 """Action to reason."""
 
@@ -36,12 +32,10 @@ _BY_REASON: Final[dict[str, str]] = {
         get_screen_size list_root_windows get_active_window activate_window close_window maximize_window
         minimize_window restore_window fullscreen_window resize_window focus_mode get_installed_apps start_app
         list_visible_apps stop_app_by_pname stop_app_by_pid stop_app_by_cmd system_screenshot screenshot
-        get_resource
     """,
     MOBILE: "tap click swipe send_key get_clickable_ui_elements get_all_ui_elements long_screenshot",
     WINDOWS: "customized_screenshot browser_wait",
     INSIDE: "create_sandbox get_sandbox_url kill_sandbox",
-    OSS: "oss_env_init oss_upload oss_upload_annon oss_download oss_download_annon",
     AGENT: """
         flux_execute_task flux_get_task_status flux_terminate_task execute_task get_task_status terminate_task
         browser_use_execute_task browser_use_get_task_status browser_use_terminate_task

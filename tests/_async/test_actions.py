@@ -56,8 +56,8 @@ STATS = {
     "framework": "langchain",
 }
 
-# What no public method sends: the service keeps it for older clients, and so does the local runtime.
-UNSENT = {"ReleaseMcpSession"}
+# What no public method sends: kept for older clients, or offered to none yet; the runtime serves it all the same.
+UNSENT = {"ReleaseMcpSession", "GetVolume", "ListVolumes", "DeleteVolume"}
 
 
 async def endpoint_of(session: AsyncSession) -> str:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from attrs import frozen
@@ -42,12 +42,15 @@ def environment() -> dict[str, str]:
     return clean | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
 
-def serve(*options: str) -> Served:
-    """Starts a server on a free port, and waits until it says where it is."""
+def serve(*options: str, before: Sequence[str] = (), python: str = sys.executable, **variables: str) -> Served:
+    """Starts a server on a free port, and waits until it says where it is.
+
+    `before` is a command that becomes the server in the end; `variables` go into its environment.
+    """
     keys = [f"akm-{uuid.uuid4()}" for _ in range(2)]
     accept = [word for key in keys for word in ("--key", key)]
-    command = [sys.executable, "-m", "agentbay_local", "serve", "--port", "0", "--quiet", *accept, *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(), text=True)
+    command = [*before, python, "-m", "agentbay_local", "serve", "--port", "0", "--quiet", *accept, *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment() | variables, text=True)
     assert process.stdout is not None
     with process.stdout as lines:
         told = dict(line.strip().split("=", 1) for line in (lines.readline(), lines.readline()) if "=" in line)

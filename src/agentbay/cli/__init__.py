@@ -18,8 +18,8 @@ def _serve(arguments: Sequence[str]) -> int:
     return int(importlib.import_module("agentbay_local.serve").main(arguments))
 
 
-def _doctor(_: Sequence[str]) -> int:
-    return int(importlib.import_module("agentbay_local.doctor").main())
+def _doctor(arguments: Sequence[str]) -> int:
+    return int(importlib.import_module("agentbay_local.doctor").main(arguments))
 
 
 def _demo(arguments: Sequence[str]) -> int:

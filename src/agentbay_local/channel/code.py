@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from attrs import define
@@ -27,7 +28,7 @@ async def run_code(call: Call) -> Json:
     """Runs code, and tells what it prints, shows and raises as it happens. It is interrupted when the client goes."""
     box = call.connection.session.box
     language, code, timeout_s = _wanted(call)
-    running = _Running(call)
+    running, begun = _Running(call), time.perf_counter()
     try:
         await box.kernels.watch(language, code, timeout_s, running.take)
     except UnsupportedLanguage as unknown:
@@ -36,6 +37,9 @@ async def run_code(call: Call) -> Json:
         if box.sandbox.closed.is_set():  # no fault of the code
             raise SandboxGone("The session has ended.") from gone
         await running.take(Raised("KernelDied", str(gone)))
+    finally:
+        outcome = "error" if running.failed or not running.ended else "ok"
+        call.connection.streamed(METHOD, outcome, time.perf_counter() - begun)
     return running.last()
 
 
@@ -59,6 +63,7 @@ class _Running:
 
     call: Call
     failed: bool = False
+    ended: bool = False
     end: Ended = Ended()
 
     async def take(self, piece: Piece) -> None:
@@ -72,7 +77,7 @@ class _Running:
                 self.failed = True
                 await self._send(eventType="error", error={"code": name, "message": value, "traceback": traceback})
             case Ended():
-                self.end = piece
+                self.ended, self.end = True, piece
 
     async def _send(self, **members: object) -> None:
         await self.call.event(HEAD | members)

@@ -86,6 +86,10 @@ class Connection:
         """The one object of a class that the session keeps, whatever connection asks; made when first needed."""
         return self._room.kept(kind)
 
+    def streamed(self, tool: str, outcome: str, seconds: float) -> None:
+        """Has a tool's call counted that was answered piece by piece."""
+        self._room.streamed(tool, outcome, seconds)
+
     async def send(self, identity: str, source: str, data: Json) -> None:
         """Sends a frame; waits while the client is slow.
 

@@ -12,6 +12,7 @@ from agentbay_local.channel import code, terminals, watches
 from agentbay_local.channel.connection import LAST_WORDS, Connection
 from agentbay_local.channel.room import Room
 from agentbay_local.guard import linked
+from agentbay_local.logs import say
 from agentbay_local.service.core import Service
 from agentbay_local.service.refusals import ServiceRefusal
 from agentbay_local.service.session import Session
@@ -34,6 +35,7 @@ class ChannelDoor:
         self._service = service
         self._rooms: dict[str, Room] = {}
         self._stays: set[asyncio.Task[None]] = set()
+        service.at_rest.append(self.empty)
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/channel/{session}", self.connect)]
@@ -49,14 +51,14 @@ class ChannelDoor:
         await socket.prepare(request)
         connection = Connection(room, socket, request.transport)
         room.connections.add(connection)
-        log.info("session=%s connected", room.session.id)
+        say("channel opened", session=room.session.id, owner=room.session.owner)
         try:
             if not room.session.live:  # it ended meanwhile
                 await room.dismiss(connection)
             await connection.serve()
         finally:
             room.connections.discard(connection)
-            log.info("session=%s disconnected", room.session.id)
+            say("channel closed", session=room.session.id)
         return socket
 
     def _session(self, request: web.Request) -> Session:
@@ -81,6 +83,11 @@ class ChannelDoor:
             await room.stay()
         finally:
             del self._rooms[room.session.id]
+
+    async def empty(self, session: Session) -> None:
+        """Ends the connections of a session that is hibernated."""
+        if room := self._rooms.get(session.id):
+            await room.empty()
 
     async def close(self, _: web.Application) -> None:
         """Waits until the rooms of the sessions, which have all ended, are empty."""

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, Protocol, TypeVar, cast
 
 from agentbay_local.channel.connection import GOING_AWAY, Connection
+from agentbay_local.logs import say
 from agentbay_local.service.core import Service
 from agentbay_local.service.session import Session
 
@@ -34,6 +35,14 @@ class Room:
         self._service = service
         self._kept: dict[type[Any], Kept] = {}
 
+    def streamed(self, tool: str, outcome: str, seconds: float) -> None:
+        """Counts a call that was answered piece by piece, and writes its line."""
+        metrics = self._service.metrics
+        metrics.tools.add(tool, outcome)
+        metrics.tool_seconds.add(seconds, tool)
+        session = self.session
+        say("streamed", tool=tool, session=session.id, owner=session.owner, outcome=outcome, ms=1000 * seconds)
+
     def check_usable(self) -> None:
         """Makes sure that the session can work now. Raises ServiceRefusal."""
         self._service.usable(self.session, "messages are not answered now")
@@ -47,10 +56,16 @@ class Room:
     async def stay(self) -> None:
         """Waits for the end of the session, then ends all that hangs on it."""
         await self.session.gone.wait()
-        await asyncio.gather(*(self.dismiss(connection) for connection in self.connections))
-        await asyncio.gather(*(kept.close() for kept in self._kept.values()))
+        await self.empty()
+
+    async def empty(self) -> None:
+        """Ends all that hangs on the session's sandbox, which is gone."""
+        await asyncio.gather(*(self.dismiss(connection) for connection in list(self.connections)))
+        kept, self._kept = self._kept, {}
+        await asyncio.gather(*(each.close() for each in kept.values()))
 
     async def dismiss(self, connection: Connection) -> None:
-        """Ends a connection with its session."""
+        """Ends a connection with its session, or with the session's sandbox."""
         await connection.settle()
-        await connection.close(GOING_AWAY, f"the session has ended: {self.session.end_reason}")
+        ended = f"the session has ended: {self.session.end_reason}"
+        await connection.close(GOING_AWAY, "the session is hibernated: resume it first" if self.session.live else ended)

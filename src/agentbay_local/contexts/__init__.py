@@ -10,11 +10,13 @@ and a killed runtime leaves nothing but temporary files, which the next one take
 
 from __future__ import annotations
 
-from agentbay_local.contexts.faults import ContextBusy, InTheWay, NoContext, NoFile, StoreUnavailable
+from agentbay_local.contexts.faults import ContextBusy, InTheWay, NoContext, NoFile, NoVolume, StoreUnavailable
+from agentbay_local.contexts.quota import OverQuota, Quota
 from agentbay_local.contexts.reading import Reading
 from agentbay_local.contexts.staging import Staging
 from agentbay_local.contexts.store import Contexts
-from agentbay_local.contexts.values import Blob, Child, Context, Entry, Folder, Kind, Listing, New
+from agentbay_local.contexts.values import Blob, Child, Context, Entry, Folder, Kind, Listing, New, Volume
+from agentbay_local.contexts.volumes import Filter
 
 __all__ = [
     "Blob",
@@ -23,6 +25,7 @@ __all__ = [
     "ContextBusy",
     "Contexts",
     "Entry",
+    "Filter",
     "Folder",
     "InTheWay",
     "Kind",
@@ -30,7 +33,11 @@ __all__ = [
     "New",
     "NoContext",
     "NoFile",
+    "NoVolume",
+    "OverQuota",
+    "Quota",
     "Reading",
     "Staging",
     "StoreUnavailable",
+    "Volume",
 ]

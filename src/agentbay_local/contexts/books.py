@@ -5,20 +5,28 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from itertools import islice
+from typing import TypeVar, TypeVarTuple
 
-from agentbay_local.contexts import files, records
+from attrs import evolve
+
+from agentbay_local.contexts import files, records, volumes
 from agentbay_local.contexts.blobs import Blobs
 from agentbay_local.contexts.catalogue import Catalogue
 from agentbay_local.contexts.faults import InTheWay, NoContext, NoFile, StoreUnavailable
 from agentbay_local.contexts.names import clean_name
+from agentbay_local.contexts.quota import Quota
 from agentbay_local.contexts.runtimes import Presence
-from agentbay_local.contexts.values import Context, Entry, Folder, Listing, New
+from agentbay_local.contexts.values import Context, Entry, Folder, Listing, New, Volume, Volumes
+from agentbay_local.undo import on_failure
 
 __all__ = ["Books"]
 
 log = logging.getLogger("agentbay_local")
+
+Ts = TypeVarTuple("Ts")
+T = TypeVar("T")
 
 # The catalogue is locked for so many bytes' names at a time.
 _BATCH = 500
@@ -27,16 +35,22 @@ _BATCH = 500
 class Books:
     """What `Contexts` offers, without the event loop."""
 
-    def __init__(self, catalogue: Catalogue, blobs: Blobs, presence: Presence) -> None:
+    def __init__(self, catalogue: Catalogue, blobs: Blobs, presence: Presence, quota: Quota) -> None:
         self._catalogue = catalogue
         self._blobs = blobs
         self._presence = presence
+        self._quota = quota
         self._freed: set[str] = set()
         self._swept = False
 
     def close(self) -> None:
         self._catalogue.close()
         self._presence.leave()
+
+    def by(self, moment: float, work: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Does some work, and waits for other programs until then at most."""
+        self._catalogue.wait_until(moment)
+        return work(*args)
 
     def secret(self) -> bytes:
         with self._catalogue.reading() as database:
@@ -59,12 +73,13 @@ class Books:
     def get_or_make(self, owner: str, name: str) -> Context:
         clean_name(name)
         with self._catalogue.writing() as database:
-            found = records.find_named(database, owner, name)
-            return found or records.insert(database, owner, name, time.time())
+            found = records.find_named(database, owner, name) or records.insert(database, owner, name, time.time())
+            self._quota.check_contexts(database, owner)
+            return found
 
     def make_hidden(self, owner: str, session_id: str) -> Context:
         with self._catalogue.writing() as database:
-            made = records.insert(database, owner, session_id, time.time(), hidden=True)
+            made = records.insert(database, owner, session_id, time.time(), kind=1)
             records.hold(database, made.serial, session_id, self._presence.token)
             return records.find(database, owner, made.id, hidden=True)
 
@@ -103,6 +118,33 @@ class Books:
             freed |= files.remove_all(database, serial)
             records.delete(database, serial)
         return freed
+
+    # --- Volumes ------------------------------------------------------------------------------------------------------
+
+    def volume(self, owner: str, volume_id: str) -> Volume:
+        with self._catalogue.reading() as database:
+            return volumes.find(database, owner, volume_id)
+
+    def volume_named(self, owner: str, image: str, name: str, make: bool) -> Volume:
+        clean_name(name, "VolumeName")
+        if not make:
+            with self._catalogue.reading() as database:
+                return volumes.named(database, owner, image, name)
+        with self._catalogue.writing() as database:
+            found = volumes.get_or_make(database, owner, image, name, time.time())
+            self._quota.check_contexts(database, owner)
+            return found
+
+    def volume_list(self, owner: str, wanted: volumes.Filter, size: int, before: int | None) -> Volumes:
+        with self._catalogue.reading() as database:
+            return volumes.listing(database, owner, wanted, size, before)
+
+    def delete_volume(self, owner: str, volume_id: str) -> None:
+        with self._catalogue.writing() as database:
+            serial = volumes.delete(database, owner, volume_id)
+            freed = files.remove_all(database, serial)
+            records.delete(database, serial)
+        self._sweep(freed)
 
     # --- Clearing -----------------------------------------------------------------------------------------------------
 
@@ -160,11 +202,13 @@ class Books:
         blobs = [new.blob for new in put if new.blob is not None]
         # Looked at again even if this does not come to its end.
         self._freed.update(blob.digest for blob in blobs if blob.temporary)
-        with self._catalogue.writing() as database:
+        # At once, for on a full disk nothing else may be possible before that.
+        with on_failure(lambda: self._sweep(set())), self._catalogue.writing() as database:
             serial = records.writable(database, context_id)
             self._check(put)
-            now = time.time()
+            now, before = time.time(), self._quota.use(database, serial)
             freed = files.replace(database, serial, put, drop, now, careful=careful)
+            self._quota.check(before, self._quota.use(database, serial))
             records.touch(database, serial, now)
             # The rows count once this block ends. Should it not, there are bytes that nobody needs; never the reverse.
             self._blobs.settle(blobs)
@@ -174,6 +218,11 @@ class Books:
         for new in put:
             if new.blob is not None and not new.blob.temporary and not self._blobs.has(new.blob):
                 raise NoFile(new.path, " (its bytes are no longer in the store)")
+
+    def require_room(self, context_id: str, size: int) -> None:
+        with self._catalogue.reading() as database:
+            before = self._quota.use(database, records.serial(database, context_id))
+        self._quota.check(before, evolve(before, bytes=before.bytes + size))
 
     # --- Order --------------------------------------------------------------------------------------------------------
 

@@ -11,11 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agentbay_local.contexts.faults import StoreUnavailable, store_faults
+from agentbay_local.contexts.quota import COUNTING
 
-__all__ = ["Catalogue"]
+__all__ = ["Catalogue", "patience"]
 
-_VERSION = 1
+_VERSION = 2
 _PATIENCE = 10.0
+
+
+def patience() -> float:
+    """Gives the moment, on the monotonic clock, until which what is asked for now may wait for other programs."""
+    return time.monotonic() + _PATIENCE
+
 
 _SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -65,6 +72,11 @@ class Catalogue:
         self._prepare = prepare
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
+        self._until = 0.0
+
+    def wait_until(self, moment: float) -> None:
+        """Tells until when, on the monotonic clock, another program that has the catalogue is waited for."""
+        self._until = moment
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -82,6 +94,7 @@ class Catalogue:
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         with store_faults(self._folder), self._dropped_on_fault():
             database = self._connected()
+            database.execute(f"PRAGMA busy_timeout = {1000 * self._patience():.0f}")
             database.execute(begin)
             try:
                 yield database
@@ -103,6 +116,9 @@ class Catalogue:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _patience(self) -> float:
+        return max(0.0, self._until - time.monotonic())
 
     # --- Opening ------------------------------------------------------------------------------------------------------
 
@@ -126,9 +142,9 @@ class Catalogue:
         # Made here, so that only its owner can read it; SQLite gives the files beside it the same mode.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._inode = os.stat(self._path).st_ino
-        database = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        database = sqlite3.connect(self._path, timeout=self._patience(), isolation_level=None, check_same_thread=False)
         try:
-            _configure(database)
+            _configure(database, self._until)
             _bring_up(database, self._path)
         except BaseException:
             database.close()
@@ -136,15 +152,14 @@ class Catalogue:
         return database
 
 
-def _configure(database: sqlite3.Connection) -> None:
-    _in_wal_mode(database)
+def _configure(database: sqlite3.Connection, until: float) -> None:
+    _in_wal_mode(database, until)
     database.execute("PRAGMA synchronous = FULL")
     database.execute("PRAGMA foreign_keys = ON")
 
 
-def _in_wal_mode(database: sqlite3.Connection) -> None:
+def _in_wal_mode(database: sqlite3.Connection, until: float) -> None:
     """Changing the mode does not wait for other programs by itself."""
-    until = time.monotonic() + _PATIENCE
     while True:
         try:
             database.execute("PRAGMA journal_mode = WAL")
@@ -169,5 +184,8 @@ def _bring_up(database: sqlite3.Connection, path: Path) -> None:
         for statement in _SCHEMA.split(";"):
             database.execute(statement)
         database.execute("INSERT INTO facts VALUES ('secret', ?)", (secrets.token_bytes(32),))
+    if version < _VERSION:  # nobody else has done it meanwhile
+        for statement in COUNTING:
+            database.execute(statement)
         database.execute(f"PRAGMA user_version = {_VERSION}")
     database.execute("COMMIT")

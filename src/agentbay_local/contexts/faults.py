@@ -10,8 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agentbay_local.service.refusals import ServiceRefusal
+from agentbay_local.shortage import shortage
 
-__all__ = ["ContextBusy", "InTheWay", "NameTaken", "NoContext", "NoFile", "StoreUnavailable", "store_faults"]
+__all__ = [
+    "ContextBusy",
+    "InTheWay",
+    "NameTaken",
+    "NoContext",
+    "NoFile",
+    "NoVolume",
+    "StoreUnavailable",
+    "VolumeBusy",
+    "store_faults",
+]
 
 
 class NoContext(ServiceRefusal):
@@ -19,6 +30,20 @@ class NoContext(ServiceRefusal):
 
     def __init__(self) -> None:
         super().__init__("Context.NotFound", "Resource [Context] is not found.")
+
+
+class NoVolume(ServiceRefusal):
+    """The same for volumes."""
+
+    def __init__(self) -> None:
+        super().__init__("Volume.NotFound", "Resource [Volume] is not found.")
+
+
+class VolumeBusy(ServiceRefusal):
+    """The volume is used by a session."""
+
+    def __init__(self) -> None:
+        super().__init__("Volume.InvalidStatus", "The volume is used by a session: delete that session first.")
 
 
 class NoFile(ServiceRefusal):
@@ -77,6 +102,8 @@ def _of_catalogue(error: sqlite3.Error, folder: Path) -> StoreUnavailable:
 
 
 def _of_system(error: OSError, folder: Path) -> StoreUnavailable:
+    if used_up := shortage(error):
+        return StoreUnavailable(f"The data folder {folder} cannot be used now: {used_up}.")
     why = os.strerror(error.errno) if error.errno else str(error)
     todo = (
         "make room on its disk" if error.errno in _SPACE else "mend it, or choose another with --data or AGENTBAY_DATA"

@@ -16,7 +16,7 @@ CHUNK = 1 << 20
 class Reading:
     """An open file of the store; a change of the context does not touch it. Made by `Contexts.reading`."""
 
-    def __init__(self, descriptor: int, size: int, pool: Executor) -> None:
+    def __init__(self, descriptor: int, size: int, pool: Executor | None = None) -> None:
         self._pool = pool
         self.descriptor = descriptor
         self.size = size

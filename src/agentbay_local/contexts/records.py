@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import string
+from collections.abc import Sequence
 
 from agentbay_local.contexts.faults import ContextBusy, NameTaken, NoContext
 from agentbay_local.contexts.values import Context, Listing
@@ -20,6 +21,8 @@ __all__ = [
     "insert",
     "left_uncleared",
     "listing",
+    "one",
+    "page",
     "release",
     "release_dead",
     "rename",
@@ -42,25 +45,25 @@ def _context(row: tuple[str, str, str, str, float, float, int, int]) -> Context:
     return Context(*row[:6], bool(row[6]), row[7])
 
 
-def _one(database: sqlite3.Connection, where: str, *values: object) -> Context | None:
+def one(database: sqlite3.Connection, where: str, *values: object) -> Context | None:
     row = database.execute(_SELECT + where, values).fetchone()
     return row and _context(row)
 
 
 def find(database: sqlite3.Connection, owner: str, context_id: str, *, hidden: bool) -> Context:
     """Raises NoContext."""
-    found = _one(database, "id = ? AND owner = ? AND hidden <= ?", context_id, owner, hidden)
+    found = one(database, "id = ? AND owner = ? AND hidden <= ?", context_id, owner, hidden)
     if found is None:
         raise NoContext
     return found
 
 
 def find_named(database: sqlite3.Connection, owner: str, name: str) -> Context | None:
-    return _one(database, "owner = ? AND name = ? AND NOT hidden", owner, name)
+    return one(database, "owner = ? AND name = ? AND NOT hidden", owner, name)
 
 
 def _known(database: sqlite3.Connection, context_id: str) -> Context:
-    found = _one(database, "id = ?", context_id)
+    found = one(database, "id = ?", context_id)
     if found is None:
         raise NoContext
     return found
@@ -79,12 +82,14 @@ def writable(database: sqlite3.Connection, context_id: str) -> int:
     return found.serial
 
 
-def insert(database: sqlite3.Connection, owner: str, name: str, now: float, *, hidden: bool = False) -> Context:
-    """Makes a context. Its name must be free."""
-    context_id = "SdkCtx-" + "".join(secrets.choice(_ALPHABET) for _ in range(17))
+def insert(
+    database: sqlite3.Connection, owner: str, name: str, now: float, *, kind: int = 0, prefix: str = "SdkCtx-"
+) -> Context:
+    """Makes a context. Its name must be free. `kind` is 1 for a hidden one, and 2 for a volume."""
+    context_id = prefix + "".join(secrets.choice(_ALPHABET) for _ in range(17))
     command = "INSERT INTO contexts (id, owner, name, hidden, created, used) VALUES (?, ?, ?, ?, ?, ?)"
-    database.execute(command, (context_id, owner, name, hidden, now, now))
-    return find(database, owner, context_id, hidden=hidden)
+    database.execute(command, (context_id, owner, name, kind, now, now))
+    return _known(database, context_id)
 
 
 def listing(database: sqlite3.Connection, owner: str, size: int, before: int | None, session_id: str | None) -> Listing:
@@ -93,13 +98,20 @@ def listing(database: sqlite3.Connection, owner: str, size: int, before: int | N
     if session_id is not None:
         where += " AND serial IN (SELECT context FROM uses WHERE session = ?)"
         values.append(session_id)
+    found, total = page(database, where, values, size, before)
+    return Listing(found[:size], total, found[size - 1].serial if len(found) > size else None)
+
+
+def page(
+    database: sqlite3.Connection, where: str, values: Sequence[object], size: int, before: int | None
+) -> tuple[list[Context], int]:
+    """Up to one more than a page has, newest first, and how many there are in all."""
     [total] = database.execute(f"SELECT count(*) FROM contexts WHERE {where}", values).fetchone()
-    if before is not None:
-        where += " AND serial < ?"
-        values.append(before)
-    rows = database.execute(f"{_SELECT} {where} ORDER BY serial DESC LIMIT ?", (*values, size + 1)).fetchall()
-    found = [_context(row) for row in rows[:size]]
-    return Listing(found, total, found[-1].serial if len(rows) > size else None)
+    start = [] if before is None else [before]
+    rest = f"{where} AND serial < ?" if start else where
+    command = f"{_SELECT} {rest} ORDER BY serial DESC LIMIT ?"
+    rows = database.execute(command, (*values, *start, size + 1)).fetchall()
+    return [_context(row) for row in rows], int(total)
 
 
 def rename(database: sqlite3.Connection, context: Context, name: str) -> None:
@@ -167,5 +179,5 @@ def release_dead(database: sqlite3.Connection, alive: set[str]) -> None:
 
 def abandoned(database: sqlite3.Connection) -> list[int]:
     """Gives the hidden contexts that no session holds."""
-    command = "SELECT serial FROM contexts WHERE hidden AND serial NOT IN (SELECT context FROM uses)"
+    command = "SELECT serial FROM contexts WHERE hidden = 1 AND serial NOT IN (SELECT context FROM uses)"
     return [int(number) for [number] in database.execute(command)]

@@ -84,6 +84,11 @@ class Staging:
         finally:
             writer.close()
 
+    def release(self, blob: Blob) -> None:
+        """Leaves bytes where they are, for good: somebody else takes care of them."""
+        if blob.temporary in self._names:
+            self._names.remove(blob.temporary)
+
     def _writer(self, limit: int) -> _Writer:
         path = self._blobs.temporary()
         self._names.append(path.name)

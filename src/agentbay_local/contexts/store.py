@@ -13,13 +13,15 @@ from typing import TypeVar, TypeVarTuple
 
 from agentbay_local.contexts.blobs import Blobs
 from agentbay_local.contexts.books import Books
-from agentbay_local.contexts.catalogue import Catalogue
+from agentbay_local.contexts.catalogue import Catalogue, patience
 from agentbay_local.contexts.faults import NoFile, StoreUnavailable, store_faults
+from agentbay_local.contexts.quota import Quota
 from agentbay_local.contexts.reading import Reading
 from agentbay_local.contexts.runtimes import Presence
 from agentbay_local.contexts.staging import Staging
 from agentbay_local.contexts.threads import in_thread
-from agentbay_local.contexts.values import Blob, Context, Entry, Folder, Kind, Listing, New
+from agentbay_local.contexts.values import Blob, Context, Entry, Folder, Kind, Listing, New, Volume, Volumes
+from agentbay_local.contexts.volumes import Filter
 
 __all__ = ["Contexts"]
 
@@ -44,11 +46,12 @@ class Contexts:
     goes on.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, quota: Quota | None = None) -> None:
         self.folder = folder
         presence = Presence(folder / "runtimes")
         self._blobs = Blobs(folder / "blobs", presence.token)
-        self._books = Books(Catalogue(folder, [presence.claim, self._blobs.prepare]), self._blobs, presence)
+        catalogue = Catalogue(folder, [presence.claim, self._blobs.prepare])
+        self._books = Books(catalogue, self._blobs, presence, quota or Quota())
         self._thread = ThreadPoolExecutor(1, "catalogue")
         # Of their own, so that long copies keep nothing else waiting. Threads start when there is work.
         self._pool = ThreadPoolExecutor(_COPIES, "contexts")
@@ -103,6 +106,24 @@ class Contexts:
         """Notes that a session uses nothing any more; deletes its hidden contexts."""
         await self._do(self._books.release, session_id)
 
+    # --- Volumes ------------------------------------------------------------------------------------------------------
+
+    async def volume(self, owner: str, volume_id: str) -> Volume:
+        """Gives a volume by its id. Raises NoVolume."""
+        return await self._do(self._books.volume, owner, volume_id)
+
+    async def volume_named(self, owner: str, image: str, name: str, *, make: bool = False) -> Volume:
+        """Gives an image's volume by its name; with `make` there is one then. Raises NoVolume, or ServiceRefusal."""
+        return await self._do(self._books.volume_named, owner, image, name, make)
+
+    async def volumes(self, owner: str, wanted: Filter, size: int, before: int | None = None) -> Volumes:
+        """Lists volumes, newest first."""
+        return await self._do(self._books.volume_list, owner, wanted, size, before)
+
+    async def delete_volume(self, owner: str, volume_id: str) -> None:
+        """Deletes a volume with its files. Raises NoVolume, or VolumeBusy while a session uses it."""
+        await self._do(self._books.delete_volume, owner, volume_id)
+
     # --- Files --------------------------------------------------------------------------------------------------------
 
     async def entries(self, context_id: str, path: str = "/") -> list[Entry]:
@@ -138,11 +159,16 @@ class Contexts:
             ContextBusy: it is being cleared.
             NoFile: the bytes of an entry that was given as `blob` are no longer there.
             InTheWay: with `careful`, something else would have to go.
+            OverQuota: the owner would have more than they may.
         """
         blobs = [new.blob for new in put if new.blob is not None]
         await self._open()
         await in_thread(self._pool, self._flush, blobs)
         await self._do(self._books.apply, context_id, put, drop, careful)
+
+    async def require_room(self, context_id: str, size: int) -> None:
+        """Makes sure that a context may get so many bytes. Raises OverQuota or NoContext."""
+        await self._do(self._books.require_room, context_id, size)
 
     def _flush(self, blobs: Collection[Blob]) -> None:
         with store_faults(self.folder):
@@ -173,22 +199,25 @@ class Contexts:
     # --- Opening and closing ------------------------------------------------------------------------------------------
 
     async def _do(self, work: Callable[[*Ts], T], *args: *Ts) -> T:
-        await self._open()
-        return await in_thread(self._thread, work, *args)
+        # Counted from here: whoever waits behind others for a catalogue that is locked has no longer to wait than they.
+        until = patience()
+        await self._open(until)
+        return await in_thread(self._thread, lambda: self._books.by(until, work, *args))
 
-    async def _open(self) -> None:
+    async def _open(self, until: float | None = None) -> None:
         """Tidies up before the first use, and from then on now and then."""
+        until = until or patience()
         async with self._opening:
             if self._caretaker is not None:
                 return
-            await in_thread(self._thread, self._books.tidy)
+            await in_thread(self._thread, self._books.by, until, self._books.tidy)
             self._caretaker = asyncio.create_task(self._take_care())
 
     async def _take_care(self) -> None:
         while True:
             await asyncio.sleep(_PERIOD)
             try:
-                await in_thread(self._thread, self._books.tidy)
+                await in_thread(self._thread, self._books.by, patience(), self._books.tidy)
             except StoreUnavailable as fault:
                 log.warning("the contexts could not be tidied up: %s", fault.message)
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
-__all__ = ["LARGEST", "Blob", "Child", "Context", "Entry", "Folder", "Kind", "Listing", "New"]
+__all__ = ["LARGEST", "Blob", "Child", "Context", "Entry", "Folder", "Kind", "Listing", "New", "Volume", "Volumes"]
 
 LARGEST = 10 << 30
 """The largest file of a context."""
@@ -39,6 +39,28 @@ class Listing:
     """One page of contexts, newest first. `before` begins the next page; None on the last one."""
 
     contexts: list[Context]
+    total: int
+    before: int | None = None
+
+
+@frozen
+class Volume:
+    """A volume as it is now: files that sessions of one image may have. `state` is as that of a context."""
+
+    id: str
+    owner: str
+    name: str
+    image: str
+    state: str
+    created: float
+    serial: int = field(default=0, repr=False)
+
+
+@frozen
+class Volumes:
+    """One page of volumes, newest first. `before` begins the next page; None on the last one."""
+
+    volumes: list[Volume]
     total: int
     before: int | None = None
 

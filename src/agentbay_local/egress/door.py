@@ -17,23 +17,17 @@ from urllib.parse import urlsplit
 import h11
 from attrs import define, field
 
-from agentbay_local.egress.addresses import Address, address_of, reachable
-from agentbay_local.egress.policy import Permit, host_name
-from agentbay_local.egress.reach import CHUNK, Reach, Streams
-from agentbay_local.egress.refusing import Refused, answer, busy, closed, malformed, not_listed, unreachable
+from agentbay_local.egress.policy import host_name
+from agentbay_local.egress.reach import CHUNK
+from agentbay_local.egress.refusing import Refused, answer, busy, malformed, unreachable
 from agentbay_local.egress.relay import Event, Heard, Speaker, between, exchange, tunnel
-from agentbay_local.metrics import Metrics
+from agentbay_local.egress.way import QUIET, WayOut
 
 __all__ = ["Door"]
 
 MOST_CONNECTIONS: Final = 64
-MOST_LOOKUPS: Final = 4
-MOST_ADDRESSES: Final = 8
 PATIENCE: Final = 10.0
-"""Seconds for a request to be read, for a name to be looked up, and for a connection to be made."""
-ONE_ADDRESS: Final = 4.0
-QUIET: Final = 600.0
-"""Seconds after which a connection on which nothing moves is closed."""
+"""Seconds for a request to be read."""
 
 RESET: Final = struct.pack("ii", 1, 0)
 """Linger for no time: what is not sent yet is dropped, and the other side told."""
@@ -45,12 +39,9 @@ class Door:
     """The way out of one sandbox, by a socket that listens inside it."""
 
     listener: socket.socket
-    permit: Permit
-    reach: Reach
-    metrics: Metrics
+    way: WayOut
     _server: asyncio.Server | None = None
     _meetings: set[asyncio.Task[None]] = field(factory=set)
-    _lookups: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(MOST_LOOKUPS))
 
     async def open(self) -> None:
         """Begins to serve. The socket is closed if that fails, and otherwise by `close`."""
@@ -74,8 +65,9 @@ class Door:
         assert task is not None
         with contextlib.suppress(TimeoutError, OSError), _held(writer):
             if len(self._meetings) >= MOST_CONNECTIONS:
-                self.metrics.egress_refused.add("busy")
-                writer.write(answer(busy(MOST_CONNECTIONS)))
+                refused = busy(MOST_CONNECTIONS)
+                self.way.turned_down(refused)
+                writer.write(answer(refused))
                 return
             self._meetings.add(task)
             try:
@@ -87,7 +79,7 @@ class Door:
         try:
             await self._request(client)
         except Refused as refused:
-            self.metrics.egress_refused.add(refused.reason)
+            self.way.turned_down(refused)
             await _refuse(client, refused)
 
     async def _request(self, client: Speaker) -> None:
@@ -106,22 +98,22 @@ class Door:
         async with asyncio.timeout(PATIENCE):
             if not isinstance(await _next(client), h11.EndOfMessage):
                 raise malformed("a tunnel is asked for without a body")
-        outer = await self._reached(host, port)
+        outer = await self.way.connect(host, port)
         with _held(outer[1]):
             client.streams[1].write(ESTABLISHED)
             outer[1].write(client.rest)
-            self.metrics.egress_bytes.add("out", by=len(client.rest))
+            self.way.metrics.egress_bytes.add("out", by=len(client.rest))
             async with asyncio.timeout(QUIET) as patience:
-                await tunnel(client.streams, outer, self._heard(patience))
+                await tunnel(client.streams, outer, self.way.heard(patience, QUIET))
 
     async def _forward(self, client: Speaker, request: h11.Request) -> None:
         """A request for a page without TLS, named by its whole address."""
         host, port = _place(request.target.decode("ascii"), 80)
-        outer = await self._reached(host, port)
+        outer = await self.way.connect(host, port)
         with _held(outer[1]):
             async with asyncio.timeout(QUIET) as patience:
                 try:
-                    await self._page(client, Speaker(outer, h11.CLIENT), request, self._heard(patience))
+                    await self._page(client, Speaker(outer, h11.CLIENT), request, self.way.heard(patience, QUIET))
                 except (h11.ProtocolError, ConnectionError) as error:
                     raise _broken(client, host, port) from error
 
@@ -131,67 +123,6 @@ class Door:
         onward = h11.Request(method=request.method, target=path, headers=[(b"Host", authority), *headers])
         heard("out", await server.say(onward))
         await exchange(client, server, heard)
-
-    def _heard(self, patience: asyncio.Timeout) -> Heard:
-        """Counts what goes by, and is patient for as long as something does."""
-        loop = asyncio.get_running_loop()
-
-        def heard(direction: str, size: int) -> None:
-            self.metrics.egress_bytes.add(direction, by=size)
-            if not patience.expired():
-                patience.reschedule(loop.time() + QUIET)
-
-        return heard
-
-    async def _reached(self, host: str, port: int) -> Streams:
-        """A connection to a place, if it is allowed. Raises Refused."""
-        addresses = await self._allowed(host, port)
-        said = "it does not answer"
-        try:
-            async with asyncio.timeout(PATIENCE):
-                for address in addresses:
-                    try:
-                        made = await asyncio.wait_for(self.reach.dial(str(address), port), ONE_ADDRESS)
-                    except (OSError, TimeoutError) as error:
-                        said = getattr(error, "strerror", None) or said
-                        continue
-                    self.metrics.egress.add()
-                    return made
-        except TimeoutError:
-            pass
-        raise unreachable(host, port, said)
-
-    async def _allowed(self, host: str, port: int) -> list[Address]:
-        """The addresses of a place that may be connected to. Raises Refused."""
-        policy = self.permit.policy
-        if not policy.concerns(host, port):
-            raise not_listed(policy.name, host, port)
-        literal = address_of(host)
-        found = [literal] if literal else await self._looked_up(host, port)
-        listed = [address for address in found if policy.allows(host, address, port)]
-        if not listed:
-            raise not_listed(policy.name, host, port)
-        allowed = [address for address in listed if reachable(address)]
-        if not allowed:
-            raise closed(host, port)
-        return allowed[:MOST_ADDRESSES]
-
-    async def _looked_up(self, host: str, port: int) -> list[Address]:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._lookups.acquire()
-                work = asyncio.ensure_future(self.reach.resolve(host))
-                # A lookup cannot be stopped, so its place is taken until it has really ended.
-                work.add_done_callback(self._lookup_ended)
-                found = await asyncio.shield(work)
-        except (OSError, TimeoutError) as error:
-            raise unreachable(host, port, "its name could not be resolved", "unresolved") from error
-        return [address for address in map(address_of, found) if address is not None]
-
-    def _lookup_ended(self, work: asyncio.Future[list[str]]) -> None:
-        self._lookups.release()
-        if not work.cancelled():
-            work.exception()
 
 
 @contextlib.contextmanager

@@ -77,9 +77,10 @@ NOTHING: Final = Policy()
 
 @define
 class Permit:
-    """What one sandbox may reach now."""
+    """What one sandbox may reach now, and whose it is, for the log."""
 
     policy: Policy = NOTHING
+    holder: str = "-"
 
 
 def policy_name(text: str) -> str:

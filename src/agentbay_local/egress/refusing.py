@@ -14,11 +14,15 @@ MAKE: Final = (
 
 
 class Refused(Exception):
-    """A request goes no further. `reason` is one of a few words, for counting; `phrase` stands in the status line."""
+    """A request goes no further. `reason` is one of a few words, for counting; `phrase` stands in the status line.
 
-    def __init__(self, reason: str, status: int, phrase: str, text: str) -> None:
+    `to` is the host and port that were asked for, as far as that was understood.
+    """
+
+    def __init__(self, reason: str, status: int, phrase: str, text: str, to: str = "-") -> None:
         super().__init__(phrase)
         self.reason = reason
+        self.to = to
         self.status = status
         self.phrase = phrase
         self.text = text
@@ -32,10 +36,10 @@ def not_listed(policy: str, host: str, port: int) -> Refused:
     if not policy:
         phrase = f"Forbidden: no egress to {place(host, port)}"
         text = f"Egress is denied by default: this session has no policy, so it can reach nothing.\n{MAKE}"
-        return Refused("no_policy", 403, phrase, text)
+        return Refused("no_policy", 403, phrase, text, place(host, port))
     phrase = f"Forbidden: {place(host, port)} is not in policy {policy}"
     text = f"{place(host, port)} is not among what the policy {policy} of this session allows.\n{MAKE}"
-    return Refused("not_listed", 403, phrase, text)
+    return Refused("not_listed", 403, phrase, text, place(host, port))
 
 
 def closed(host: str, port: int) -> Refused:
@@ -44,11 +48,12 @@ def closed(host: str, port: int) -> Refused:
         f"{place(host, port)} leads to an address that is private, link-local or of the machine itself.\n"
         "Such addresses are always refused, whatever a policy says.\n"
     )
-    return Refused("not_public", 403, phrase, text)
+    return Refused("not_public", 403, phrase, text, place(host, port))
 
 
 def unreachable(host: str, port: int, why: str, reason: str = "unreachable") -> Refused:
-    return Refused(reason, 502, f"Bad Gateway: {why}", f"{place(host, port)} is allowed, but {why}.\n")
+    text = f"{place(host, port)} is allowed, but {why}.\n"
+    return Refused(reason, 502, f"Bad Gateway: {why}", text, place(host, port))
 
 
 def malformed(why: str, status: int = 400) -> Refused:

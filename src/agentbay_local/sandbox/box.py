@@ -10,10 +10,10 @@ import signal
 import socket
 import stat
 import weakref
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from agentbay_local.egress import Permit
+from agentbay_local.egress import Permit, WayOut
 from agentbay_local.sandbox import pids
 from agentbay_local.sandbox.bwrap import HOME, Launched, environment
 from agentbay_local.sandbox.channel import NO_ANSWER, Answer, Channel, Control, close_all, host_descriptors, writable
@@ -28,6 +28,7 @@ from agentbay_local.sandbox.contract import (
 from agentbay_local.sandbox.following import BoxFollowing
 from agentbay_local.sandbox.pipes import Collector, Feeder, make_pipe
 from agentbay_local.sandbox.programs import BoxProcess, BoxTerminal, only, words
+from agentbay_local.sandbox.standstill import Standstill
 from agentbay_local.undo import closing_on_failure, on_failure
 
 VERBS: Final = frozenset({"stat", "list", "mkdir", "remove", "rename", "scan", "symlink"})
@@ -41,7 +42,9 @@ T = TypeVar("T")
 
 
 class Box:
-    """One sandbox; see `contract.Sandbox`."""
+    """One sandbox; see `contract.Sandbox`. Its maker gives it its `way` out."""
+
+    way: WayOut
 
     def __init__(self, launched: Launched, user: int | None) -> None:
         self.closed = asyncio.Event()
@@ -55,8 +58,7 @@ class Box:
         self._complaints = launched.complaints
         self._last_words = ""
         self._monitor = launched.monitor
-        self._stopped: list[pids.Proc] | None = None
-        self._pausing = asyncio.Lock()
+        self._standstill = Standstill()
         self._at_end: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._processes: weakref.WeakSet[BoxProcess] = weakref.WeakSet()
@@ -306,23 +308,17 @@ class Box:
         return link
 
     async def pause(self) -> None:
-        async with self._pausing:
-            self._require()
-            if self._stopped is not None:
-                return
-            work = asyncio.ensure_future(asyncio.to_thread(pids.stop, self.first))
-            try:
-                self._stopped = await asyncio.shield(work)
-            except asyncio.CancelledError:
-                pids.proceed(await work)
-                raise
-            except pids.NotQuiet as error:
-                raise SandboxError("the sandbox could not be paused: its programs kept waking each other") from error
+        self._require()
+        await self._standstill.begin(self.first)
 
     async def resume(self) -> None:
-        async with self._pausing:
-            stopped, self._stopped = self._stopped, None
-            pids.proceed(stopped or [])
+        await self._standstill.end()
+
+    @contextlib.asynccontextmanager
+    async def attended(self) -> AsyncIterator[None]:
+        self._require()
+        async with self._standstill.attended(self.first):
+            yield
 
     async def usage(self) -> Usage:
         self._require()

@@ -36,8 +36,8 @@ else:
     from boxfs import VERBS, walk
 
 HOME: Final = "/home/wuying"
-STORES: Final = (HOME, "/workspace", "/tmp", "/dev/shm")
-"""The writable file systems; the host is given a descriptor of each, to watch how full they are."""
+STORES: Final = (HOME, "/workspace", "/tmp", "/dev/shm", "/dev/pts")
+"""The file systems that may grow; the host is given a descriptor of each, to watch how full they are."""
 RESERVE: Final = 64
 """How many processes more than any program this daemon may start: a fork bomb can still be looked at, and ended."""
 PR_SET_DUMPABLE: Final = 4
@@ -158,14 +158,21 @@ def take(control: _socket.socket) -> None:
         meet(Call(fd))
 
 
+def allowed(kind: int, wanted: int) -> int:
+    """As much as the server itself may have, if that is less."""
+    most = resource.getrlimit(kind)[1]
+    return wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+
+
 def harden(processes: int, memory: int, file_size: int, open_files: int) -> None:
     """Limits for the programs to come, and a memory that programs of the same user can neither read nor write."""
-    resource.setrlimit(resource.RLIMIT_NPROC, (processes + RESERVE, processes + RESERVE))
+    most_processes = allowed(resource.RLIMIT_NPROC, processes + RESERVE)
+    resource.setrlimit(resource.RLIMIT_NPROC, (most_processes, most_processes))
     most_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
-    boxrun.ceilings[resource.RLIMIT_NPROC] = processes
-    boxrun.ceilings[resource.RLIMIT_DATA] = memory
-    boxrun.ceilings[resource.RLIMIT_FSIZE] = file_size
+    boxrun.ceilings[resource.RLIMIT_NPROC] = allowed(resource.RLIMIT_NPROC, processes)
+    boxrun.ceilings[resource.RLIMIT_DATA] = allowed(resource.RLIMIT_DATA, memory)
+    boxrun.ceilings[resource.RLIMIT_FSIZE] = allowed(resource.RLIMIT_FSIZE, file_size)
     boxrun.ceilings[resource.RLIMIT_NOFILE] = min(open_files, most_files)
     boxrun.ceilings[resource.RLIMIT_CORE] = 0
     library("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)

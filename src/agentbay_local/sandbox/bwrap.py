@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import marshal
@@ -48,7 +49,9 @@ FIXED: Final = (
     "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--as-pid-1",
     "--cap-drop", "ALL", "--uid", "1000", "--gid", "1000", "--hostname", HOSTNAME,
     "--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev",
+    "--ro-bind-try", "/proc/sys", "/proc/sys", "--ro-bind-try", "/proc/pressure", "/proc/pressure",
 )  # fmt: skip
+"""A sandbox's user owns the settings of its namespaces in /proc/sys, and anyone may have the kernel watch its load."""
 SEALED: Final = ("--remount-ro", "/dev", "--remount-ro", "/")
 """bwrap's own root and /dev have no size limit, so in the end they become read-only (/dev/shm and /dev/pts do not)."""
 PROXY: Final = f"http://127.0.0.1:{DOOR}"
@@ -203,12 +206,22 @@ def system_links() -> Iterator[str]:
             yield from ("--ro-bind", str(path), str(path))
 
 
-def memory_file(content: bytes) -> int:
-    """A descriptor to read `content` from."""
-    fd = os.memfd_create("agentbay")
-    os.write(fd, content)
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
+@contextlib.contextmanager
+def handed_files(limits: Limits) -> Iterator[list[int]]:
+    """Descriptors of all that bwrap reads, its options as the last one; closed in the end, also if some fail."""
+    with contextlib.ExitStack() as held:
+
+        def handed(content: bytes) -> int:
+            fd = os.memfd_create("agentbay")
+            held.callback(os.close, fd)
+            os.write(fd, content)
+            os.lseek(fd, 0, os.SEEK_SET)
+            return fd
+
+        data = {path: handed(content) for path, content in (*files(), *covers())}
+        filter_fd = handed(seccomp.program())
+        options = profile(limits, data, filter_fd)
+        yield [*data.values(), filter_fd, handed(b"".join(option.encode() + b"\0" for option in options))]
 
 
 def control_pair() -> tuple[socket.socket, socket.socket]:
@@ -227,18 +240,13 @@ def launch(bwrap: Path, limits: Limits, user: int | None) -> Launched:
     The thread that calls this must outlive the sandbox: its end is the sandbox's end. The environment is almost empty
     and the options are out of sight, because the first process inside shows both to all others.
     """
-    data = {path: memory_file(content) for path, content in (*files(), *covers())}
-    filter_fd = memory_file(seccomp.program())
-    options = profile(limits, data, filter_fd)
-    options_fd = memory_file(b"".join(option.encode() + b"\0" for option in options))
-    ours, theirs = control_pair()
     daemon = [str(interpreter()), "-I", "-S", f"{DAEMON}/boxd.pyc"]
     numbers = (limits.processes, limits.memory, limits.file_size, limits.open_files)
-    handed = (*data.values(), filter_fd, options_fd)
-    try:
+    with handed_files(limits) as handed:
+        ours, theirs = control_pair()
         with theirs, on_failure(ours.close):
             monitor = subprocess.Popen(
-                ["bwrap", "--args", str(options_fd), "--", *daemon, *map(str, numbers)],
+                ["bwrap", "--args", str(handed[-1]), "--", *daemon, *map(str, numbers)],
                 executable=bwrap,
                 env={"LANG": "C.UTF-8"},
                 cwd="/",
@@ -251,8 +259,5 @@ def launch(bwrap: Path, limits: Limits, user: int | None) -> Launched:
                 group=user,
                 extra_groups=None if user is None else [],
             )
-    finally:
-        for fd in handed:
-            os.close(fd)
     assert monitor.stderr is not None
     return Launched(monitor, ours, monitor.stderr)

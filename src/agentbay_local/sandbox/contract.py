@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from attrs import frozen
 
 from agentbay_local.egress.policy import Permit
+from agentbay_local.egress.way import WayOut
 from agentbay_local.metrics import Metrics
 
 Json = Any
@@ -180,6 +182,8 @@ class Sandbox(Protocol):
     """Set once the sandbox has ended, for whatever reason."""
     egress: Permit
     """What its programs may reach outside; nothing at first."""
+    way: WayOut
+    """How a tool of this server reaches the same, and nothing else, on their behalf."""
 
     async def run(
         self,
@@ -281,6 +285,14 @@ class Sandbox(Protocol):
         """Let go on what `pause` has stopped, and nothing else."""
         ...
 
+    def attended(self) -> AbstractAsyncContextManager[None]:
+        """While it is paused: answers calls within the block, for us alone; its own programs stay stopped.
+
+        Raises:
+            SandboxError: it is not paused.
+        """
+        ...
+
     async def usage(self) -> Usage:
         """What it uses now; works while it is paused."""
         ...
@@ -295,6 +307,11 @@ class Engine(Protocol):
 
     metrics: Metrics
     """What it counts."""
+
+    @property
+    def ready(self) -> int:
+        """How many sandboxes wait for a session."""
+        ...
 
     async def start(self) -> None:
         """Get ready. Raises `CannotIsolate` if this machine cannot run sandboxes."""

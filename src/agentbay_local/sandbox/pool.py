@@ -14,19 +14,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from agentbay_local.egress import Reach
+from agentbay_local.egress import Reach, WayOut
 from agentbay_local.egress.door import Door
 from agentbay_local.metrics import Metrics
 from agentbay_local.sandbox import bwrap, reasons, root
 from agentbay_local.sandbox.box import Box
-from agentbay_local.sandbox.channel import host_descriptors
-from agentbay_local.sandbox.contract import CannotIsolate, Limits, SandboxError, SandboxGone
+from agentbay_local.sandbox.channel import NO_DESCRIPTORS, host_descriptors
+from agentbay_local.sandbox.contract import CannotIsolate, LimitReached, Limits, SandboxError, SandboxGone
 from agentbay_local.sandbox.watch import watch
+from agentbay_local.shortage import KEPT, descriptors_left
 from agentbay_local.undo import closing_on_failure
 
 LULL: Final = 0.1
 """Seconds that a refill waits: the first command of the sandbox just given away needs the processor more."""
 PAUSE_AFTER_FAILURE: Final = 1.0
+START_DESCRIPTORS: Final = 32
+"""So many are open at most while a sandbox starts; a third of them stay open."""
 NOT_RUNNING: Final = "the engine is not running"
 
 T = TypeVar("T")
@@ -49,6 +52,10 @@ class BwrapEngine:
         self._bwrap = Path()
         self._users: Iterator[int] | None = None
         self._starter: ThreadPoolExecutor | None = None
+
+    @property
+    def ready(self) -> int:
+        return sum(not box.closed.is_set() for box in self._ready)
 
     async def start(self) -> None:
         if self._starter:
@@ -109,13 +116,17 @@ class BwrapEngine:
         box.at_end(lambda: self._boxes.discard(box))
         async with closing_on_failure(box.close):
             await box.ready()
-            door = Door(await box.listen(bwrap.DOOR), box.egress, self._reach, self.metrics)
+            box.way = WayOut(box.egress, self._reach, self.metrics)
+            door = Door(await box.listen(bwrap.DOOR), box.way)
             await door.open()
         box.at_end(door.close)
         return box
 
     async def _launch(self) -> Box:
         """Start one on the starter thread. What is already starting when this is cancelled is ended again."""
+        with host_descriptors():
+            if descriptors_left() < KEPT + START_DESCRIPTORS:
+                raise LimitReached(NO_DESCRIPTORS)
         user = next(self._users) if self._users else None
         work = self._on_starter(bwrap.launch, self._bwrap, self._limits, user)
         try:

@@ -2,7 +2,7 @@
 
 What remains allowed is what ordinary programs use. Refused is what only widens the kernel's surface or reaches around
 the other walls: namespaces, mounts, tracing, key rings (they are per user, not per sandbox), io_uring, memory that no
-limit counts, sockets of families that have no network namespace.
+limit counts, sockets of families and protocols that programs on loopback do not need.
 """
 
 from __future__ import annotations
@@ -24,15 +24,20 @@ EPERM: Final = (
     "nfsservctl lookup_dcookie open_by_handle_at name_to_handle_at fanotify_init modify_ldt uselib ustat "
     "move_pages migrate_pages"
 ).split()
-ENOSYS: Final = "clone3 memfd_create memfd_secret shmget open_tree_attr".split()
+ENOSYS: Final = "clone3 memfd_create memfd_secret shmget semget msgget open_tree_attr".split()
 """Refused as if the kernel were older, so that libraries take their other road. `clone3` hides its flags from filters;
-memory files and System V segments are memory that neither a resource limit nor a process's resident set shows."""
+memory files and what System V shares (segments, sets of semaphores, queues) are memory that neither a resource limit
+nor a process's resident set shows, and that no process's end gives back."""
 
 NEW_NAMESPACES: Final = 0x7E020000
 IOCTLS: Final = (0x5412, 0x541C)  # TIOCSTI types into a terminal, TIOCLINUX pastes into a console
-FAMILIES: Final = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6
+UNIX: Final = 1
+INTERNET: Final = (2, 10)
+PROTOCOLS: Final = (0, 1, 6, 17, 58)  # the usual one, ICMP, TCP, UDP, ICMPv6: others may be modules yet to be loaded
 NETLINK: Final = 16
 NETLINK_ROUTES: Final = (0,)  # programs list their interfaces with it
+SOCKET_LEVEL: Final = 1
+BUFFER_SIZES: Final = (7, 8)  # SO_SNDBUF, SO_RCVBUF
 PERSONALITIES: Final = (0, 0xFFFFFFFF)  # Linux, and the question which one it is
 
 LOAD: Final = 0x20
@@ -59,7 +64,8 @@ X86_64: Final = numbered("""
     finit_module=313 delete_module=176 acct=163 settimeofday=164 clock_settime=227 sethostname=170 setdomainname=171
     iopl=172 ioperm=173 syslog=103 vhangup=153 nfsservctl=180 lookup_dcookie=212 open_by_handle_at=304
     name_to_handle_at=303 fanotify_init=300 personality=135 modify_ldt=154 uselib=134 ustat=136 move_pages=279
-    migrate_pages=256 memfd_create=319 shmget=29 clone=56 ioctl=16 socket=41 prlimit64=302
+    migrate_pages=256 memfd_create=319 shmget=29 semget=64 msgget=68 clone=56 ioctl=16 socket=41 socketpair=53
+    setsockopt=54 prlimit64=302
 """)
 AARCH64: Final = numbered("""
     ptrace=117 process_vm_readv=270 process_vm_writev=271 kcmp=272 mount=40 umount2=39 pivot_root=41 chroot=51
@@ -67,8 +73,8 @@ AARCH64: Final = numbered("""
     quotactl=60 swapon=224 swapoff=225 reboot=142 kexec_load=104 kexec_file_load=294 init_module=105
     finit_module=273 delete_module=106 acct=89 settimeofday=170 clock_settime=112 sethostname=161 setdomainname=162
     syslog=116 vhangup=58 nfsservctl=42 lookup_dcookie=18 open_by_handle_at=265 name_to_handle_at=264
-    fanotify_init=262 personality=92 move_pages=239 migrate_pages=238 memfd_create=279 shmget=194 clone=220 ioctl=29
-    socket=198 prlimit64=261
+    fanotify_init=262 personality=92 move_pages=239 migrate_pages=238 memfd_create=279 shmget=194 semget=190 msgget=186
+    clone=220 ioctl=29 socket=198 socketpair=199 setsockopt=208 prlimit64=261
 """)
 EVERYWHERE: Final = numbered("""
     pidfd_getfd=438 process_madvise=440 open_tree=428 move_mount=429 fsopen=430 fsconfig=431 fsmount=432 fspick=433
@@ -128,12 +134,23 @@ def special(numbers: Mapping[str, int]) -> Iterator[bytes]:
     yield only_for(numbers["personality"], argument(0), by_value(PERSONALITIES, allow(), refuse(errno.EPERM)))
     # Limits of others: lowering those of the daemon would only be a nuisance, but nobody needs to.
     yield only_for(numbers["prlimit64"], argument(0), by_value((0,), allow(), refuse(errno.EPERM)))
-    yield only_for(numbers["socket"], argument(0), netlink(), by_value(FAMILIES, allow(), refuse(errno.EAFNOSUPPORT)))
+    unix = by_value((UNIX,), allow(), refuse(errno.EAFNOSUPPORT))
+    yield only_for(numbers["socket"], argument(0), netlink(), *internet(), unix)
+    yield only_for(numbers["socketpair"], argument(0), unix)
+    # Pretended: the kernel, too, gives what it likes. A larger buffer is memory that no limit counts.
+    sizes = only_for(SOCKET_LEVEL, argument(2), by_value(BUFFER_SIZES, refuse(0), allow()))
+    yield only_for(numbers["setsockopt"], argument(1), sizes, allow())
 
 
 def netlink() -> bytes:
     """With the family loaded: netlink for routes only; any other family is looked at further on."""
     return only_for(NETLINK, argument(2), by_value(NETLINK_ROUTES, allow(), refuse(errno.EAFNOSUPPORT)))
+
+
+def internet() -> Iterator[bytes]:
+    """With the family loaded: the protocols of both versions; any other family is looked at further on."""
+    for family in INTERNET:
+        yield only_for(family, argument(2), by_value(PROTOCOLS, allow(), refuse(errno.EPROTONOSUPPORT)))
 
 
 def program(machine: str | None = None) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 from agentbay.actions import CallMcpTool, ListMcpTools
 from agentbay_local import tools
+from agentbay_local.logs import note
 from agentbay_local.service.core import Caller, Service, serves
 from agentbay_local.service.images import offered
 from agentbay_local.service.refusals import missing
@@ -16,14 +17,25 @@ from agentbay_local.service.session import Session
 from agentbay_local.tools.registry import TOOLS
 
 
+def page_url(service: Service, session: Session) -> str:
+    """Where a person can look at a session; whoever has the address may."""
+    query = f"resourceId={session.resource_id}&authcode={session.auth_code}"
+    return f"{service.base}/session/{session.id}?{query}"
+
+
 async def use_tool(service: Service, session: Session, name: str, args: dict[str, Any]) -> dict[str, Any]:
     """Calls a tool in a session, and gives its answer in the form of the protocol."""
+    known = name if name in TOOLS else "?"
+    note(tool=known, owner=session.owner)
     service.usable(session, "its tools cannot be called now")
     begun = time.perf_counter()
+    session.box.page = page_url(service, session)
     with session.in_use():
         outcome = await tools.call(session.box, name, args)
-    known = name if name in TOOLS else "?"
-    service.metrics.tools.add(known, "error" if outcome.is_error else "ok")
+        service.require_lasting(session)
+    said = "error" if outcome.is_error else "ok"
+    note(outcome=said)
+    service.metrics.tools.add(known, said)
     service.metrics.tool_seconds.add(time.perf_counter() - begun, known)
     return {"content": [{"type": "text", "text": outcome.text}], "isError": outcome.is_error}
 

@@ -13,20 +13,26 @@ from attrs import frozen
 from agentbay import actions
 from agentbay._params import Action
 from agentbay._wire import MalformedParameter, load_action
-from agentbay_local.contexts import Contexts
+from agentbay_local.contexts import Contexts, Quota
 from agentbay_local.contexts.place import data_folder
 from agentbay_local.egress import PolicyBook
-from agentbay_local.sandbox.contract import Engine, SandboxError
+from agentbay_local.keeping import Keeper
+from agentbay_local.logs import note, say
+from agentbay_local.sandbox.contract import Engine, Sandbox, SandboxError
 from agentbay_local.service.images import PRESTARTED
 from agentbay_local.service.refusals import ServiceRefusal, bad, missing, no_session, not_now
 from agentbay_local.service.session import Lifetime, Session, State
+from agentbay_local.service.sleeping import rest_all, settle
+from agentbay_local.service.warming import Warm
 from agentbay_local.settings import Settings
+from agentbay_local.shortage import shortage
+from agentbay_local.skills.catalogue import Skills
 from agentbay_local.store import Store
 from agentbay_local.syncing.desk import Desk
-from agentbay_local.tools import Box
+from agentbay_local.tcp_links import TcpLinks
 from agentbay_local.unserved import why_no_action
 
-__all__ = ["ACTIONS", "HANDLERS", "Caller", "Page", "Service", "serves"]
+__all__ = ["ACTIONS", "HANDLERS", "Caller", "Counted", "Page", "Service", "serves"]
 
 log = logging.getLogger("agentbay_local")
 
@@ -34,6 +40,7 @@ log = logging.getLogger("agentbay_local")
 _UPLOAD = 240.0
 _LAST_UPLOAD = 20.0
 _LAST_WORDS = 5.0
+_STOPPED = "ServerStopped"
 
 ACTIONS: dict[str, type[Action[Any]]] = {
     name: kind
@@ -61,6 +68,14 @@ class Page:
     total_name: str = "TotalCount"
 
 
+@frozen
+class Counted:
+    """Data, and beside it how many items it has."""
+
+    data: Any
+    total: int
+
+
 Handler = Callable[["Service", Caller, Any], Awaitable[Any]]
 H = TypeVar("H", bound=Handler)
 HANDLERS: dict[str, Handler] = {}
@@ -84,10 +99,17 @@ class Service:
         self.settings = settings
         self.base = base
         self.store = Store()
-        self.contexts = Contexts(data_folder(settings.data))
+        self.contexts = Contexts(data_folder(settings.data), Quota(settings.store_quota))
         self.policies = PolicyBook(data_folder(settings.data))
+        self.skills = Skills(settings.skills or data_folder(settings.data) / "skills")
         self.metrics = engine.metrics
+        self.tcp_links = TcpLinks(settings.host, base, engine.metrics, self.spawn)
         self.changed = asyncio.Event()
+        self.at_rest: list[Callable[[Session], Awaitable[None]]] = []
+        keeps = settings.data is not None and settings.parent is None
+        self.keeper = Keeper(data_folder(settings.data), engine, settings.limits, keys, keeps=keeps)
+        self.warm = Warm(engine, settings.limits, settings.warm_code)
+        self.stopping = False
         self._keys = keys
         self._desks: dict[str, Desk] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,6 +127,7 @@ class Service:
             text = f"This endpoint does not offer the action{why_no_action(name)}."
             raise ServiceRefusal("InvalidAction.NotFound", text, 404)
         caller = Caller(self.owner(params.get("Authorization", "")), params)
+        note(owner=caller.owner)
         return await HANDLERS[name](self, caller, _read(ACTIONS[name], params))
 
     def owner(self, authorization: str) -> str:
@@ -131,6 +154,11 @@ class Service:
             raise not_now(session.state, wanted)
         return session
 
+    def require_lasting(self, session: Session) -> None:
+        """Makes sure that what was just done in a session lasts: of a paused one, the files may be packed already."""
+        if self.stopping and session.state is State.PAUSED:
+            raise not_now(session.state, "the server stops, and nobody knows whether the call was done")
+
     # --- Sessions come and go -----------------------------------------------------------------------------------------
 
     async def open(self, owner: str, image: str, lifetime: Lifetime, labels: dict[str, str]) -> Session:
@@ -141,25 +169,37 @@ class Service:
             raise ServiceRefusal("QuotaExceeded.McpSession", text)
         self._opening += 1
         try:
-            sandbox = await self.engine.create()
+            box = await self.warm.open(image)
         except (SandboxError, OSError) as error:
             log.warning("no sandbox could be started: %s", error)
-            raise ServiceRefusal("ServiceUnavailable", f"No sandbox could be started: {error}", 503) from error
+            why = shortage(error) or error
+            raise ServiceRefusal("ServiceUnavailable", f"No sandbox could be started: {why}", 503) from error
         finally:
             self._opening -= 1
-        self._serial += 1
-        session = Session(owner, image, Box(sandbox, image, self.settings.limits), lifetime, self._serial, labels)
-        self.store.add(session)
-        self.spawn(self._watch(session))
-        if image in PRESTARTED:
-            self.spawn(session.box.prestart())
+        session = Session(owner, image, box, lifetime, 0, labels)
+        self.add(session)
+        self.attend(session)
         self.changed.set()
-        log.info("session=%s opened image=%s owner=%s", session.id, image, owner)
+        note(session=session.id)
+        say("session opened", session=session.id, image=image, owner=owner)
         return session
 
-    async def _watch(self, session: Session) -> None:
-        await session.box.sandbox.closed.wait()
-        await self.end(session, "SandboxDied")
+    def add(self, session: Session) -> None:
+        """Has a session found from now on, as the newest one."""
+        self._serial += 1
+        session.serial = self._serial
+        self.store.add(session)
+
+    def attend(self, session: Session) -> None:
+        """Looks after a session's new sandbox."""
+        self.spawn(self._watch(session, session.box.sandbox))
+        if session.image in PRESTARTED:
+            self.spawn(session.box.prestart())
+
+    async def _watch(self, session: Session, sandbox: Sandbox) -> None:
+        await sandbox.closed.wait()
+        if session.box.sandbox is sandbox:
+            await self.end(session, "SandboxDied")
 
     async def end(self, session: Session, reason: str) -> None:
         """Ends a session and waits until nothing of it runs; the first reason counts."""
@@ -169,10 +209,25 @@ class Service:
         session.become(State.DELETING)
         session.end_reason = reason
         self.store.unlink(session)
+        self.tcp_links.unlink(session)
+        await settle(session)
         try:
             await self._save(session, reason)
         finally:
             await self._finish(session, reason)
+
+    def _keeps(self, session: Session, reason: str) -> bool:
+        """Whether a session goes on after the end of this server."""
+        return reason == _STOPPED and self.keeper.keeps and session.asleep is not None
+
+    def desk_of(self, session: Session) -> Desk | None:
+        """Gives the contexts of a session, if it ever had any."""
+        return self._desks.get(session.id)
+
+    def is_carrying(self, session: Session) -> bool:
+        """Whether files are on their way between a session and its contexts."""
+        desk = self.desk_of(session)
+        return desk is not None and desk.carrying
 
     def desk(self, session: Session) -> Desk:
         """Gives the contexts of a session."""
@@ -186,18 +241,32 @@ class Service:
         desk = self._desks.pop(session.id, None)
         if desk is None:
             return
+        patience = _LAST_UPLOAD if reason == _STOPPED else _UPLOAD
         try:
-            await desk.leave(_LAST_UPLOAD if reason == "ServerStopped" else _UPLOAD)
+            if session.asleep and desk.due and not self._keeps(session, reason):
+                await self._wake(session, desk, patience)
+            await desk.leave(patience)
         finally:
             await desk.close()
 
+    async def _wake(self, session: Session, desk: Desk, patience: float) -> None:
+        """Gives an ending session a sandbox once more, for its uploads."""
+        try:
+            async with asyncio.timeout(patience):
+                await self.keeper.wake(session, desk)
+        except (SandboxError, OSError, TimeoutError, ServiceRefusal) as error:
+            log.warning("session=%s was hibernated, and its contexts are not uploaded: %s", session.id, error)
+
     async def _finish(self, session: Session, reason: str) -> None:
+        kept = self._keeps(session, reason)
         try:
             await session.box.close()
+            if not kept:
+                await self.keeper.forget(session)
         finally:
             session.become(State.FINISH)
             self.changed.set()
-            log.info("session=%s ended reason=%s", session.id, reason)
+            say("session kept, hibernated" if kept else "session ended", session=session.id, reason=reason)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs work beside the requests, until it is done or the service closes."""
@@ -214,14 +283,19 @@ class Service:
     # --- The service comes and goes -----------------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Ends every session and the engine."""
-        ends = [self.spawn(self.end(session, "ServerStopped")) for session in self.store]
+        """Ends every session and the engine; where sessions are kept, those that are paused are hibernated."""
+        self.stopping = True
+        if self.keeper.keeps:
+            await rest_all(self)
+        ends = [self.spawn(self.end(session, _STOPPED)) for session in self.store]
         if ends:  # a session that was ending before may take longer than a stop allows
             await asyncio.wait(ends, timeout=_LAST_UPLOAD + _LAST_WORDS)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.warm.close()
         await self.engine.close()
+        await self.keeper.close()
 
 
 def _read(kind: type[Action[Any]], params: Mapping[str, str]) -> Action[Any]:

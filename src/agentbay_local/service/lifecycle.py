@@ -17,21 +17,24 @@ from agentbay.actions import (
     SessionData,
     SessionDetailData,
 )
-from agentbay_local.service.calls import tool_text
+from agentbay_local.service.calls import page_url, tool_text
 from agentbay_local.service.core import Caller, Service, serves
 from agentbay_local.service.images import FAMILIES, offered
 from agentbay_local.service.policies import policy_of
 from agentbay_local.service.refusals import ServiceRefusal, bad, no_session, not_now
 from agentbay_local.service.session import Lifetime, Session, State
 from agentbay_local.service.session_contexts import entries_of
+from agentbay_local.service.skills import bring_skills, skills_for
+from agentbay_local.service.volumes import volume_entries
 from agentbay_local.undo import closing_on_failure
+from agentbay_local.unserved import NETWORKS
 
 # The answer to a delete waits this long for the end, so that the client's first look already finds it.
 _QUICK_END = 1.0
 _LONGEST = 10**9
 
 # Parameters whose effect would be missed if they were silently left out.
-_NOT_SERVED = {"NetworkId": "networks"}
+_NOT_SERVED = {"NetworkId": NETWORKS}
 
 
 def _lifetime(action: CreateMcpSession, default_idle: float) -> Lifetime:
@@ -47,14 +50,9 @@ def _lifetime(action: CreateMcpSession, default_idle: float) -> Lifetime:
 
 
 def _only_served(params: Caller) -> None:
-    for name, subject in _NOT_SERVED.items():
+    for name, reason in _NOT_SERVED.items():
         if params.params.get(name, "").strip() not in {"", "[]"}:
-            raise bad(name, f"cannot be met: this server has no {subject} yet")
-
-
-def _resource_url(service: Service, session: Session) -> str:
-    query = f"resourceId={session.resource_id}&authcode={session.auth_code}"
-    return f"{service.base}/session/{session.id}?{query}"
+            raise bad(name, f"cannot be met: this server has {reason}")
 
 
 def _socket_url(service: Service, session: Session) -> str:
@@ -67,7 +65,7 @@ def _session_data(service: Service, session: Session) -> SessionData:
         session_id=session.id,
         app_instance_id=session.app_instance_id,
         resource_id=session.resource_id,
-        resource_url=_resource_url(service, session),
+        resource_url=page_url(service, session),
         link_url=f"{service.base}/link/{session.id}",
         ws_url=_socket_url(service, session),
         token=session.token,
@@ -81,12 +79,15 @@ def _session_data(service: Service, session: Session) -> SessionData:
 async def create_mcp_session(service: Service, caller: Caller, action: CreateMcpSession) -> SessionData:
     _only_served(caller)
     lifetime = _lifetime(action, service.settings.idle)
-    entries = entries_of(action.persistence_data_list)
+    image = offered(action.image_id)
+    entries = entries_of(action.persistence_data_list) + await volume_entries(service, caller, image)
     policy = await policy_of(service, action.mcp_policy_id)
-    session = await service.open(caller.owner, offered(action.image_id), lifetime, action.labels or {})
+    skills = await skills_for(service, caller, action)
+    session = await service.open(caller.owner, image, lifetime, action.labels or {})
     session.take(policy)
-    if entries:
-        async with closing_on_failure(lambda: service.end(session, "NotCreated")):
+    async with closing_on_failure(lambda: service.end(session, "NotCreated")):
+        await bring_skills(session, skills)
+        if entries:
             desk = service.desk(session)
             await desk.begin(await desk.bind(entries))
     return _session_data(service, session)
@@ -126,7 +127,7 @@ async def get_mcp_resource(service: Service, caller: Caller, action: GetMcpResou
         resource_id=session.resource_id,
         resource_type="AIAgent",
     )
-    return ResourceData(session.id, _resource_url(service, session), desktop)
+    return ResourceData(session.id, page_url(service, session), desktop)
 
 
 @serves(RefreshSessionIdleTime)

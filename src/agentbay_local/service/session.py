@@ -13,16 +13,17 @@ from enum import StrEnum
 
 from attrs import define, field, frozen
 
-from agentbay_local.egress import Policy
+from agentbay_local.contexts import Blob
+from agentbay_local.egress import NOTHING, Policy
 from agentbay_local.tools import Box
 
-__all__ = ["Lifetime", "Session", "State"]
+__all__ = ["Lifetime", "Session", "Sleep", "State"]
 
 _ALPHABET = string.ascii_lowercase + string.digits
 
 # A finished session can still be looked at for this long, so that whoever waits for its end sees it.
 _LINGER = 120.0
-# A paused session has no idle time. This is for those that nobody comes back to.
+# A paused session has no idle time. This is for those that nobody comes back to, and that may end by themselves.
 _LONGEST_PAUSE = 24 * 3600.0
 
 
@@ -43,6 +44,14 @@ class Lifetime:
 
     idle: float | None = None
     total: float | None = None
+
+
+@frozen
+class Sleep:
+    """Where the files of a hibernated session are: the name of a stream, and what it must be."""
+
+    tree: str
+    blob: Blob
 
 
 def _name(prefix: str, length: int) -> str:
@@ -87,7 +96,15 @@ class Session:
     touched: float = field(factory=time.monotonic)
     busy: int = 0
     end_reason: str = ""
-    policy_id: str = ""
+    policy: Policy = NOTHING
+    asleep: Sleep | None = None
+    """Set while it is hibernated: then it has no sandbox."""
+    work: asyncio.Task[None] | None = field(default=None, repr=False)
+    """What takes it from one state to another, hibernation included."""
+    rest_at: float = 0.0
+    """Not to be hibernated before this moment."""
+    over: asyncio.Event = field(factory=asyncio.Event, repr=False)
+    """Set as soon as it is no longer there for its owner; `gone` once nothing of it is left."""
     gone: asyncio.Event = field(factory=asyncio.Event, repr=False)
 
     @property
@@ -95,16 +112,28 @@ class Session:
         """Whether the session is there for its owner."""
         return self.state not in {State.DELETING, State.FINISH}
 
+    @property
+    def policy_id(self) -> str:
+        return self.policy.name
+
+    @property
+    def shifting(self) -> bool:
+        """Whether it is on its way to another state."""
+        return self.work is not None and not self.work.done()
+
     def become(self, state: State) -> None:
         self.state = state
         self.since = self.touched = time.monotonic()
+        if not self.live:
+            self.over.set()
         if state is State.FINISH:
             self.gone.set()
 
     def take(self, policy: Policy) -> None:
         """From now on its programs reach what a policy allows."""
-        self.policy_id = policy.name
+        self.policy = policy
         self.box.sandbox.egress.policy = policy
+        self.box.sandbox.egress.holder = self.id
 
     def touch(self) -> None:
         self.touched = time.monotonic()
@@ -130,7 +159,7 @@ class Session:
         return min((self._idle_deadline(now), "IdleTimeout"), (total, "MaxRuntime"))
 
     def _idle_deadline(self, now: float) -> float:
-        if self.state is State.PAUSED:
+        if self.state is State.PAUSED and self.lifetime.idle is not None:
             return self.since + _LONGEST_PAUSE
         start = now if self.busy else self.touched
         return start + (self.lifetime.idle or float("inf"))

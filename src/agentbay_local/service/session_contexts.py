@@ -53,6 +53,7 @@ async def describe_session_contexts(
     return [
         BindingData(each.context_id, each.name, each.entry.path, each.entry.policy_text, wire_time(each.bound))
         for each in desk.shown
+        if not each.entry.volume
     ]
 
 

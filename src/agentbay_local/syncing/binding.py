@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from agentbay_local.contexts import Contexts, Entry
 from agentbay_local.syncing import policy
@@ -15,7 +16,7 @@ from agentbay_local.syncing.policy import Policy, clean
 from agentbay_local.syncing.selection import Selection, covers
 from agentbay_local.syncing.tree import Node, Stamp, Tree
 
-__all__ = ["PACKED", "Binding", "Known", "Scope"]
+__all__ = ["PACKED", "Binding", "Bound", "Known", "Scope"]
 
 PACKED: Final = ".agentbay.zip"
 """How the names of archives end that an upload has made."""
@@ -32,6 +33,15 @@ class Known:
     digest: str = ""
     stamp: Stamp | None = None
     target: str = ""
+
+
+@frozen
+class Bound:
+    """A binding as it is written down for a later runtime."""
+
+    entry: policy.Entry
+    bound: float
+    known: dict[str, Known]
 
 
 @define(eq=False)
@@ -72,6 +82,13 @@ class Binding:
     def there(self, path: str) -> str:
         """Where the context has it."""
         return _joined(self.source, path)
+
+    def move(self, tree: Tree, stamps: Mapping[Stamp, Stamp]) -> None:
+        """Goes on with another tree that has the same files, with other stamps."""
+        if tree.sandbox is not self.tree.sandbox:
+            known = self.known.items()
+            self.known = {path: evolve(each, stamp=each.stamp and stamps.get(each.stamp)) for path, each in known}
+        self.tree = tree
 
     def turn(self, path: str) -> asyncio.Lock:
         """Syncs of one binding wait for each other; those of the hidden context only where they are of one path."""

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from attrs import define, field
 
-from agentbay_local.contexts import Context, Contexts
+from agentbay_local.contexts import Context, Contexts, Volume
+from agentbay_local.logs import say
 from agentbay_local.sandbox.contract import Limits, Sandbox, SandboxError
 from agentbay_local.service.refusals import ServiceRefusal, bad, no_session
-from agentbay_local.syncing.binding import Binding, Scope
+from agentbay_local.syncing.binding import Binding, Bound, Scope
 from agentbay_local.syncing.carry_down import carry_down
 from agentbay_local.syncing.carry_up import carry_up
 from agentbay_local.syncing.faults import SyncFault
 from agentbay_local.syncing.policy import Entry, Policy, clean
 from agentbay_local.syncing.selection import covers
 from agentbay_local.syncing.tasks import Kind, Status, Task, Tasks
-from agentbay_local.syncing.tree import Tree
+from agentbay_local.syncing.tree import Stamp, Tree
 
 __all__ = ["TRANSFER_PATH", "Desk"]
 
@@ -75,10 +76,10 @@ class Desk:
 
     async def _bound(self, entry: Entry) -> Binding:
         _refuse_place(entry)
-        context = await self.store.find(self.owner, entry.context_id)
-        return self._of(context, entry)
+        find = self.store.volume if entry.volume else self.store.find
+        return self._of(await find(self.owner, entry.context_id), entry)
 
-    def _of(self, context: Context, entry: Entry, *, internal: bool = False) -> Binding:
+    def _of(self, context: Context | Volume, entry: Entry, *, internal: bool = False) -> Binding:
         return Binding(context.id, context.name, entry, self.store, Tree(self.sandbox, self.limits), internal)
 
     def _refuse_taken(self, made: list[Binding]) -> None:
@@ -105,13 +106,13 @@ class Desk:
 
     @property
     def shown(self) -> list[Binding]:
-        """What clients see as bound."""
+        """What clients have bound, volumes too."""
         return [binding for binding in self.bindings if not binding.internal]
 
     @property
     def contexts(self) -> dict[str, str]:
         """The names of the contexts that clients see as bound, by id."""
-        return {binding.context_id: binding.name for binding in self.shown}
+        return {binding.context_id: binding.name for binding in self.shown if not binding.entry.volume}
 
     # --- Tasks --------------------------------------------------------------------------------------------------------
 
@@ -152,7 +153,8 @@ class Desk:
         finally:
             work.close()
             task.end(outcome)
-            log.info("session=%s context=%s %s %s", self.session_id, task.context_id, task.kind, task.status)
+            facts = {"session": self.session_id, "context": task.context_id}
+            say("context synced", **facts, task=str(task.kind), status=str(task.status))
 
     def sought(self, context_id: str, path: str) -> list[tuple[Scope, str]]:
         """What a client means by a context and a path, each of which may be empty; each with the path to show.
@@ -188,7 +190,48 @@ class Desk:
                 if fault := await _outcome(carry_up(Scope(binding), fill=False)):
                     log.warning("session=%s mount of context=%s: %s", self.session_id, binding.context_id, fault)
 
+    # --- Another sandbox ----------------------------------------------------------------------------------------------
+
+    @property
+    def carrying(self) -> bool:
+        """Whether any task is not over."""
+        return any(not task.over for task in self.tasks)
+
+    async def rest(self) -> None:
+        """Lets the sandbox be, until `move`."""
+        await self._stop()
+
+    def move(self, sandbox: Sandbox, stamps: Mapping[Stamp, Stamp]) -> None:
+        """Goes on with a sandbox that has the same files, or with the same one.
+
+        `stamps` are the new ones, by the old. A file whose stamp is not among them has changed since it was carried.
+        """
+        self.sandbox = sandbox
+        for binding in self.bindings:
+            binding.move(Tree(sandbox, self.limits), stamps)
+            if binding.entry.mount and not binding.entry.read_only:
+                self._spawn(self._follow(binding))
+
+    async def recall(self, kept: Iterable[Bound]) -> None:
+        """Binds again what the session had bound when it was hibernated by an earlier runtime."""
+        async with self._binding:
+            for each in kept:
+                try:
+                    binding = await self._bound(each.entry)
+                    await self.store.hold(binding.context_id, self.session_id)
+                except ServiceRefusal as refusal:
+                    text = "session=%s context=%s is not bound any more: %s"
+                    log.warning(text, self.session_id, each.entry.context_id, refusal.message)
+                    continue
+                binding.bound, binding.known = each.bound, dict(each.known)
+                self.bindings.append(binding)
+
     # --- The end ------------------------------------------------------------------------------------------------------
+
+    @property
+    def due(self) -> list[Binding]:
+        """What is to be uploaded before the session ends."""
+        return [binding for binding in self.bindings if binding.policy.auto_upload]
 
     async def leave(self, patience: float) -> None:
         """Brings what was changed to the contexts, for so many seconds at most; then nothing is bound any more."""
@@ -196,7 +239,7 @@ class Desk:
         await self._stop()
         if self.sandbox.closed.is_set():
             return
-        due = [binding for binding in self.bindings if binding.policy.auto_upload]
+        due = self.due
         try:
             async with asyncio.timeout(patience):
                 if due:

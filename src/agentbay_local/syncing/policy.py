@@ -74,6 +74,8 @@ class Entry:
     policy_text: str = ""
     mount: bool = False
     read_only: bool = False
+    volume: bool = False
+    """Whether it is a volume that is meant; `context_id` has its id then."""
 
     @property
     def source(self) -> str:

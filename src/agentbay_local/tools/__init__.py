@@ -6,7 +6,7 @@ offers.
 
 from __future__ import annotations
 
-from agentbay_local.tools import changes, code, content, files, search, shell, system
+from agentbay_local.tools import changes, code, content, files, oss, search, shell, system
 from agentbay_local.tools.box import Box
 from agentbay_local.tools.faults import ToolFailure
 from agentbay_local.tools.registry import Outcome, call, tool_list
@@ -20,6 +20,7 @@ __all__ = [
     "code",
     "content",
     "files",
+    "oss",
     "search",
     "shell",
     "system",

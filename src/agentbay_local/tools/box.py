@@ -13,6 +13,7 @@ from attrs import Factory, define, field
 
 from agentbay_local.code import Kernels
 from agentbay_local.code.kernel import DriverGone
+from agentbay_local.oss import Storage
 from agentbay_local.sandbox.contract import Limits, Sandbox, SandboxError, SandboxGone
 
 HOME = "/home/wuying"
@@ -21,6 +22,9 @@ log = logging.getLogger("agentbay_local")
 
 TEMPORARY = ".agentbay-write-"
 """How the names of files begin that are being written and will take another's place."""
+
+MOST_TRANSFERS = 4
+"""Files that go to or come from object storage at the same time; more of them wait."""
 
 Snapshot = dict[str, tuple[str, int, int]]
 """What was below a directory: path -> type, size in bytes, time of the last change in ns."""
@@ -31,7 +35,8 @@ class Box:
     """One session as its tools see it.
 
     `env` holds the session's variables. `sample` is what get_metrics saw last: the time, the CPU seconds used until
-    then, and the percentage it answered.
+    then, and the percentage it answered. `storage` says where the session's buckets are, with the key to them.
+    `page` is the address at which a person can look at the session.
     """
 
     sandbox: Sandbox
@@ -44,6 +49,9 @@ class Box:
     started_at: float = field(factory=time.monotonic)
     sample: tuple[float, float, float] = Factory(lambda self: (self.started_at, 0.0, 0.0), takes_self=True)
     shell: str = ""
+    page: str = field(default="", repr=False)
+    storage: Storage | None = field(default=None, repr=False)
+    transfers: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(MOST_TRANSFERS), repr=False)
 
     @property
     def workdir(self) -> str:
@@ -66,6 +74,12 @@ class Box:
                 await self.kernels.start("python")
             except (DriverGone, SandboxError, OSError) as error:
                 log.debug("no interpreter could be made ready: %s", error)
+
+    def move(self, sandbox: Sandbox) -> None:
+        """Go on in another sandbox, in which no interpreter runs yet; variables and all that is known of files stay."""
+        self.sandbox = sandbox
+        self.kernels = Kernels(sandbox, cwd=self.workdir, env=self.env)
+        self.sample = (time.monotonic(), 0.0, 0.0)
 
     async def close(self) -> None:
         """End the sandbox, and the interpreters that went with it. May be called again."""

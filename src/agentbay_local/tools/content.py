@@ -220,14 +220,21 @@ async def append(box: Box, path: str, data: bytes) -> None:
 
 
 async def overwrite(box: Box, path: str, data: bytes) -> None:
-    """Write a new file beside the old one and let it take its place, so that nobody ever sees half of it."""
+    """Put a new file in the place of the old one, so that nobody ever sees half of it."""
     check_size(box, len(data))
+    async with replacing(box, path) as fd:
+        await aside(push, fd, data, cost=len(data))
+
+
+@asynccontextmanager
+async def replacing(box: Box, path: str) -> AsyncIterator[int]:
+    """A new file beside the old one, whose place it takes once the block has come to its end."""
     target, mode = await _target(box, path)
     temporary = posixpath.join(posixpath.dirname(target), f"{TEMPORARY}{secrets.token_hex(8)}")
     placed = False
     try:
         async with made(box, temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode or 0o644) as fd:
-            await aside(push, fd, data, cost=len(data))
+            yield fd
             if mode is not None:
                 os.fchmod(fd, mode)
         await box.sandbox.fs("rename", source=temporary, destination=target, replace=True)

@@ -12,10 +12,12 @@ from attrs import frozen
 
 from agentbay_local.sandbox.bwrap import environment
 from agentbay_local.tools.box import Box
+from agentbay_local.tools.faults import ToolFailure
 from agentbay_local.tools.registry import ALL, LINUX, tool
 from agentbay_local.tools.variables import checked, merged
 
 SERVER: Final = "wuying_system"
+SEEN: Final = ("linux_latest", "windows_latest", "browser_latest", "mobile_latest")
 SHORTEST_S: Final = 0.1
 """Over less time than this a share of CPU time says nothing."""
 
@@ -42,6 +44,14 @@ async def get_env(box: Box, keys: list[str] | None = None) -> str:
     """Answers with a JSON object of the session's variables, or of those asked for that exist."""
     every = {**environment(), **box.env}
     return json.dumps({key: every[key] for key in keys or sorted(every) if key in every}, ensure_ascii=False)
+
+
+@tool(server="mcp-server", images=SEEN, doing="get resource")
+async def get_resource(box: Box) -> str:
+    """Answers with the address at which a person can look at the session; whoever has it may look."""
+    if not box.page:
+        raise ToolFailure("This session has no page.")
+    return box.page
 
 
 @tool(server=SERVER, images=LINUX, doing="get metrics")

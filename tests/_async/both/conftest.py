@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from agentbay import AsyncAgentBay, AsyncSession, CreateSessionParams, LifecyclePolicy
 from tests._async.both.doors import DOORS, FOLDER, Door, Mocked, Real, Script, require_sandboxes
 from tests.local.conftest import Served, serve
+
+SKILLS = Path(__file__).parents[2] / "data" / "skills"
 
 # Makes a session; called with an image and labels.
 Fresh = Callable[..., Any]
@@ -19,7 +22,7 @@ Fresh = Callable[..., Any]
 def runtime() -> Iterator[Served]:
     """A server with the default limits; where sandboxes cannot run there is none, which a CI machine may not be."""
     require_sandboxes()
-    served = serve()
+    served = serve("--skills", str(SKILLS))
     yield served
     served.stop()
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from attrs import define
 
-from agentbay_local.egress import Permit, Policy
+from agentbay_local.egress import Permit, Policy, WayOut
 from agentbay_local.egress.door import Door
 from agentbay_local.egress.policy import read_rule
 from agentbay_local.egress.reach import Streams
@@ -30,7 +30,7 @@ class Way:
     port: int
 
     def allow(self, *rules: str) -> None:
-        self.door.permit.policy = Policy("web", tuple(map(read_rule, rules)))
+        self.door.way.permit.policy = Policy("web", tuple(map(read_rule, rules)))
 
     async def connect(self) -> Streams:
         return await asyncio.open_connection("127.0.0.1", self.port)
@@ -61,14 +61,14 @@ class Way:
         return reader, writer
 
     def refused(self) -> dict[str, int]:
-        return {reason: count for (reason,), count in self.door.metrics.egress_refused.values.items()}
+        return {reason: count for (reason,), count in self.door.way.metrics.egress_refused.values.items()}
 
 
 @pytest.fixture
 async def way(world: World) -> AsyncIterator[Way]:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
-    door = Door(listener, Permit(), world.reach, Metrics())
+    door = Door(listener, WayOut(Permit(), world.reach, Metrics()))
     await door.open()
     yield Way(door, listener.getsockname()[1])
     door.close()

@@ -23,7 +23,7 @@ async def test_a_listed_host_is_reached(way: Way, world: World) -> None:
     async with raw_server(hello) as port:
         world.place("pypi.org", 80, port)
         assert await way.get("http://PyPI.org./simple") == ("200 OK", "hi")
-    assert (world.looked_up, world.dialled, way.door.metrics.egress.values[()]) == (["pypi.org"], [(HERE, 80)], 1)
+    assert (world.looked_up, world.dialled, way.door.way.metrics.egress.values[()]) == (["pypi.org"], [(HERE, 80)], 1)
 
 
 async def test_what_is_not_listed_is_named_and_not_looked_up(way: Way, world: World) -> None:
@@ -46,7 +46,7 @@ async def test_a_tunnel_carries_bytes_both_ways_and_ends_one_way_at_a_time(way: 
         writer.write_eof()
         assert await reader.read() == b"two|end"
         writer.close()
-    assert way.door.metrics.egress_bytes.values == {("out",): 6, ("in",): 10}
+    assert way.door.way.metrics.egress_bytes.values == {("out",): 6, ("in",): 10}
 
 
 async def test_what_is_sent_before_the_tunnel_stands_is_not_lost(way: Way, world: World) -> None:

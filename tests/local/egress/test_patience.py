@@ -8,6 +8,7 @@ import pytest
 
 from agentbay_local.egress import Reach
 from agentbay_local.egress import door as door_module
+from agentbay_local.egress import way as way_module
 from tests.local.egress.conftest import Way
 from tests.local.egress.world import World, echo, hello, raw_server
 
@@ -36,7 +37,7 @@ async def test_a_tunnel_on_which_nothing_moves_is_closed(
 async def test_a_lookup_that_hangs_takes_no_more_than_its_time(
     way: Way, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(way_module, "PATIENCE", 0.1)
     way.allow("a.org")
     over = asyncio.Event()
 
@@ -45,7 +46,7 @@ async def test_a_lookup_that_hangs_takes_no_more_than_its_time(
         await over.wait()
         raise OSError
 
-    way.door.reach = Reach(hang, world.dial)
+    way.door.way.reach = Reach(hang, world.dial)
     asked = [way.get("http://a.org/") for _ in range(6)]
     assert {status for status, _ in await asyncio.gather(*asked)} == {"502 Bad Gateway: its name could not be resolved"}
     assert len(world.looked_up) == 4

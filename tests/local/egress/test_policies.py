@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentbay_local import doctor
 from agentbay_local.egress import NoPolicy, Policy, PolicyBook, PolicyFault, UnfitRule
 from agentbay_local.egress.command import main
 from agentbay_local.egress.policy import host_name, read_rule
+from agentbay_local.probes.data import policies
 
 PUBLIC = ipaddress.ip_address("93.184.216.34")
 
@@ -250,9 +250,9 @@ def test_the_doctor_names_the_policies_and_what_is_wrong_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AGENTBAY_DATA", str(tmp_path))
-    seen = [(doctor.policies().ok, doctor.policies().detail)]
+    seen = [(policies(None).ok, policies(None).detail)]
     PolicyBook(tmp_path).set("web", ["pypi.org"])
-    seen.append((doctor.policies().ok, doctor.policies().detail))
+    seen.append((policies(None).ok, policies(None).detail))
     (tmp_path / "policies.json").write_text("spoilt")
     assert seen == [(True, "none: sessions reach nothing outside"), (True, "web")]
-    assert (doctor.policies().ok, doctor.policies().remedy) == (False, f"mend or remove {tmp_path}/policies.json")
+    assert (policies(None).ok, policies(None).remedy) == (False, f"mend or remove {tmp_path}/policies.json")

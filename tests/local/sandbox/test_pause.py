@@ -9,7 +9,7 @@ import pytest
 
 from agentbay_local.sandbox import pids
 from agentbay_local.sandbox.box import Box
-from agentbay_local.sandbox.contract import Completed, SandboxGone
+from agentbay_local.sandbox.contract import Completed, SandboxError, SandboxGone
 
 Run = Callable[..., Awaitable[Completed]]
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
@@ -52,7 +52,7 @@ async def test_what_was_stopped_before_stays_stopped(box: Box, shell: Run) -> No
     await box.pause()
     await box.resume()
     found = await shell("ps -C sleep -o args=,stat= | sort")
-    assert ["T", "S"] == [line.split()[2][0] for line in found.stdout.decode().splitlines()]
+    assert [True, False] == [line.split()[2].startswith("T") for line in found.stdout.decode().splitlines()]
 
 
 async def test_pausing_and_resuming_again_changes_nothing(box: Box, shell: Run) -> None:
@@ -113,3 +113,63 @@ async def test_a_parent_that_waits_for_its_vfork_child_can_be_paused(box: Box, p
     await box.pause()
     await box.resume()
     assert 0 == (await box.run(["true"])).code
+
+
+async def test_a_program_that_goes_on_in_a_child_again_and_again_is_stopped(box: Box, python: Run) -> None:
+    await python("""
+        import os
+        if os.fork(): os._exit(0)
+        for fd in (0, 1, 2): os.close(fd)
+        while True:
+            try:
+                if os.fork(): os._exit(0)
+            except OSError: pass
+    """)
+    for _ in range(20):
+        await box.pause()
+        before = {(each.pid, each.state, each.ticks) for each in pids.kin(box.first, pids.everything())}
+        await asyncio.sleep(0.02)
+        after = {(each.pid, each.state, each.ticks) for each in pids.kin(box.first, pids.everything())}
+        assert (set(), before) == ({state for _, state, _ in before} - {"T", "Z"}, after)
+        await box.resume()
+
+
+async def test_threads_whose_first_one_has_ended_are_stopped_too(box: Box, python: Run, shell: Run) -> None:
+    await python("""
+        import ctypes, os, threading, time
+        if os.fork(): os._exit(0)
+        for fd in (0, 1, 2): os.close(fd)
+        def count():
+            number = 0
+            while True:
+                number += 1
+                with open("/tmp/number", "w") as file: file.write(str(number))
+                time.sleep(0.001)
+        threading.Thread(target=count).start()
+        ctypes.CDLL(None).syscall(60 if os.uname().machine == "x86_64" else 93, 0)
+    """)
+    await shell("until grep -q ... /tmp/number; do sleep 0.01; done")
+    await box.pause()
+    async with box.attended():
+        first = (await box.run(["cat", "/tmp/number"])).stdout
+        await asyncio.sleep(0.1)
+        later = (await box.run(["cat", "/tmp/number"])).stdout
+    assert first == later
+    await box.resume()
+    await shell(f'until [ "$(cat /tmp/number)" -gt {int(later or 1)} ] 2>/dev/null; do sleep 0.01; done')
+
+
+async def test_our_own_calls_are_answered_while_all_else_stands_still(box: Box, shell: Run) -> None:
+    await shell("while :; do echo x >>/tmp/log; done >/dev/null 2>&1 & true")
+    await box.pause()
+    async with box.attended():
+        sizes = {(await box.fs("stat", path="/tmp/log"))["size"] for _ in range(20)}
+    assert (1, {"T"}) == (len(sizes), states(box))
+    await box.resume()
+    assert b"fine\n" == (await shell("echo fine")).stdout
+
+
+async def test_only_a_paused_sandbox_can_be_attended(box: Box) -> None:
+    with pytest.raises(SandboxError, match="not paused"):
+        async with box.attended():
+            pass

@@ -70,6 +70,10 @@ class Api:
         self._made.append(answer.data["SessionId"])
         return answer.data
 
+    def adopt(self, session_id: str) -> None:
+        """Has a session deleted in the end that was made in another way."""
+        self._made.append(session_id)
+
     async def tool(self, session_id: str, name: str, **args: Any) -> Answer:
         params = {
             "SessionId": session_id,

@@ -41,7 +41,7 @@ async def test_create_takes_all_that_todays_clients_send(api: Api) -> None:
         MaxRuntime="20",
         PersistenceDataList="[]",
         SdkStats='{"source":"sdk","sdk_language":"python","sdk_version":"0.22.3","is_release":true,"framework":""}',
-        Skills='["a","b"]',
+        Skills="[]",
         Timeout="7",
         VpcResource="False",
         **{"ExtraConfigs.Mobile.LockResolution": "True", "ExtraConfigs.Mobile.UninstallBlacklist.1": "com.z"},
@@ -159,7 +159,7 @@ async def test_link_urls_have_the_form_of_their_protocol(api: Api, session: str)
         ({}, "no port specified, cdp default, but only BrowserUse image support cdp"),
         ({"ProtocolType": "https", "Port": "0"}, "The parameter Port must be from 1 to 65535."),
         ({"ProtocolType": "https", "Port": "65536"}, "The parameter Port must be from 1 to 65535."),
-        ({"ProtocolType": "ftp", "Port": "1"}, "The parameter ProtocolType must be https or wss."),
+        ({"ProtocolType": "ftp", "Port": "1"}, "The parameter ProtocolType must be https, wss or tcp."),
     ],
 )
 async def test_links_that_cannot_be_are_refused(api: Api, session: str, params: dict[str, str], message: str) -> None:

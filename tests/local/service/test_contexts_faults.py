@@ -181,8 +181,8 @@ async def test_the_log_has_a_line_for_every_file_and_no_secret(tmp_path: Path) -
             assert response.status == 403
     process.terminate()
     log = (await process.communicate())[1].decode()
-    assert f"store=PUT context={context} code=ok bytes=7 ms=" in log
-    assert log.count("store=GET context=- code=SignatureDoesNotMatch bytes=0 ms=") == 2
+    assert f"store answered method=PUT context={context} code=ok bytes=7 ms=" in log
+    assert log.count("store answered method=GET context=- code=SignatureDoesNotMatch bytes=0 ms=") == 2
     secrets = (api.key, URL(up).query["Signature"], "payload", "path.txt", "forged", "Traceback", "named")
     assert [word for word in secrets if word in log] == []
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from agentbay_local import health
 from agentbay_local.app import Runtime
+from agentbay_local.contexts.census import census
 from agentbay_local.metrics import Counts, Durations, Metrics, page
 from agentbay_local.settings import Settings
 from tests.local.service.api import Api
-
-SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? ([0-9.e+-]+|\+Inf)')
+from tests.local.service.exposition import parsed
+from tests.local.service.test_contexts import made, put
 
 
 @pytest.fixture
@@ -43,14 +45,41 @@ async def wellness(api: Api) -> dict[str, object]:
         return dict(await response.json())
 
 
-async def test_every_line_is_of_the_format_and_every_family_is_explained(watched: Api) -> None:
+async def test_the_whole_page_is_of_the_format_and_by_its_conventions(watched: Api) -> None:
     made = await watched.create()
     await watched.shell(made["SessionId"], "true")
-    lines = (await text(watched)).splitlines()
-    assert [line for line in lines if not line.startswith("# ") and not SAMPLE.fullmatch(line)] == []
-    told = {line.split()[2] for line in lines if line.startswith("# TYPE")}
-    named = {re.sub("_(bucket|sum|count)$", "", re.split(r"[{ ]", line)[0]) for line in lines if line[0] != "#"}
-    assert named - told == set()
+    await watched.call("GetContext", Name="counted", AllowCreate="True")
+    families = parsed(await text(watched))
+    assert [family.name for family in families.values() if family.faults] == []
+    assert {"agentbay_sessions", "agentbay_actions_total", "agentbay_contexts", "process_open_fds"} <= families.keys()
+    labels = {name for family in families.values() for name, _ in chain.from_iterable(s.labels for s in family.samples)}
+    assert labels == {"action", "code", "kind", "le", "outcome", "state", "tool", "version"}
+
+
+async def test_contexts_and_the_room_for_them_are_told_once_there_are_any(watched: Api) -> None:
+    before = await values(watched)
+    assert ("agentbay_contexts" in before, before["agentbay_data_free_bytes"] > 0) == (False, True)
+
+
+async def test_contexts_of_all_keys_are_counted_with_their_files(watched: Api) -> None:
+    context = await made(watched)
+    await put(watched, context, "/a", b"12345")
+    await put(watched, context, "/b", b"12345")
+    seen = await values(watched)
+    names = ("agentbay_contexts", "agentbay_context_files", "agentbay_context_file_bytes")
+    assert [seen[name] for name in names] == [1, 2, 10]
+    assert seen["agentbay_catalogue_bytes"] > 0
+
+
+async def test_sandboxes_that_wait_and_sessions_that_sleep_are_told(watched: Api) -> None:
+    seen = await values(watched)
+    assert (seen["agentbay_sandboxes_ready"], seen["agentbay_sessions_hibernated"]) == (1, 0)
+
+
+def test_a_catalogue_that_cannot_be_read_is_not_counted(tmp_path: Path) -> None:
+    assert census(tmp_path) is None
+    (tmp_path / "catalogue.sqlite").write_text("spoilt " * 1000)
+    assert census(tmp_path) is None
 
 
 async def test_actions_are_counted_by_name_and_code_and_timed(watched: Api) -> None:

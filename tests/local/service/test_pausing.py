@@ -64,3 +64,33 @@ async def test_a_call_in_flight_is_answered_after_the_pause(api: Api, session: s
     assert not call.done()
     await api.call("ResumeSessionAsync", SessionId=session)
     assert (await call)["stdout"] == "done\n"
+
+
+async def test_fifty_pauses_and_resumes_at_once_leave_one_clear_state(api: Api, session: str) -> None:
+    await api.shell(session, COUNTER)
+    actions = ["PauseSessionAsync", "ResumeSessionAsync"] * 25
+    answers = await asyncio.gather(*(api.call(action, SessionId=session) for action in actions))
+    allowed = {(200, "ok"), (400, "InvalidMcpSession.InvalidStatus")}
+    assert ({answer.verdict for answer in answers} - allowed, answers[0].verdict) == (set(), (200, "ok"))
+    status = await api.status(session)
+    assert status in {"RUNNING", "PAUSED"}
+    if status == "PAUSED":
+        assert (await api.call("ResumeSessionAsync", SessionId=session)).verdict == (200, "ok")
+    first = int((await api.shell(session, "sleep 0.05; cat /tmp/n"))["stdout"] or 0)
+    assert int((await api.shell(session, "sleep 0.3; cat /tmp/n"))["stdout"]) > first
+
+
+@pytest.mark.parametrize("before", [[], ["PauseSessionAsync"]])
+async def test_a_session_can_be_deleted_while_its_state_changes(api: Api, session: str, before: list[str]) -> None:
+    for action in before:
+        await api.call(action, SessionId=session)
+    changing = "ResumeSessionAsync" if before else "PauseSessionAsync"
+    change, deletion = await asyncio.gather(
+        api.call(changing, SessionId=session), api.call("DeleteSessionAsync", SessionId=session)
+    )
+    if deletion.status != 200:
+        assert deletion.verdict == PAUSED
+        await api.call("ResumeSessionAsync", SessionId=session)
+        assert (await api.call("DeleteSessionAsync", SessionId=session)).verdict == (200, "ok")
+    assert change.status in {200, 400}
+    assert await api.becomes(session, "FINISH")

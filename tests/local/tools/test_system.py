@@ -21,6 +21,7 @@ FILES = (
     "create_directory", "delete_file", "edit_file", "get_file_change", "get_file_info", "list_directory",
     "move_file", "read_file", "read_multiple_files", "search_files", "write_file",
 )  # fmt: skip
+BUCKETS = ("oss_download", "oss_download_annon", "oss_env_init", "oss_upload", "oss_upload_annon")
 EVERYWHERE = ("get_env", "set_env", "shell")
 
 
@@ -162,6 +163,13 @@ async def test_a_box_closes_while_its_interpreter_starts_and_after_its_sandbox_h
 # ---- all tools
 
 
+async def test_the_page_of_a_session_is_told_where_it_has_one(tools: Any) -> None:
+    wanted = "Execution failed. Error code:-32602 Error message: This session has no page."
+    assert wanted == await tools.refused("get_resource")
+    tools.box.page = "http://127.0.0.1:1/session/x"
+    assert "http://127.0.0.1:1/session/x" == await tools("get_resource")
+
+
 async def test_a_tool_that_the_image_lacks_is_refused(tools: Any) -> None:
     wanted = "Execution failed. Error code:-32602 Error message: Tool run_code is not offered by image linux_latest"
     assert wanted == await tools.refused("run_code", code="1", language="python")
@@ -172,9 +180,9 @@ async def test_a_tool_that_the_image_lacks_is_refused(tools: Any) -> None:
 @pytest.mark.parametrize(
     ("image", "more"),
     [
-        ("linux_latest", {*FILES, "get_metrics"}),
-        ("code_latest", {*FILES, "run_code"}),
-        ("mobile_latest", set()),
+        ("linux_latest", {*FILES, *BUCKETS, "get_metrics", "get_resource"}),
+        ("code_latest", {*FILES, *BUCKETS, "run_code"}),
+        ("mobile_latest", {"get_resource"}),
         ("x", None),
     ],
 )
@@ -218,7 +226,7 @@ async def test_a_tool_is_announced_with_its_server_and_its_arguments() -> None:
 async def test_every_tool_has_a_description_and_a_server_of_the_service() -> None:
     entries = [*tool_list("linux_latest"), *tool_list("code_latest")]
     assert all(entry["description"].endswith(".") for entry in entries)
-    servers = {"wuying_shell", "wuying_filesystem", "wuying_system", "wuying_codespace"}
+    servers = {"mcp-server", *(f"wuying_{name}" for name in ("shell", "filesystem", "system", "codespace", "oss"))}
     assert servers == {entry["server"] for entry in entries}
 
 

@@ -1,0 +1,71 @@
+"""Sandboxes that wait ready for an image, with its interpreter started. Those without one wait in the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import Final
+
+from agentbay_local.sandbox.contract import Engine, Limits, SandboxError
+from agentbay_local.service.images import PRESTARTED
+from agentbay_local.tools import Box
+
+__all__ = ["Warm"]
+
+LULL_S: Final = 0.3
+"""Seconds that a refill waits: the first calls of the session just opened need the processor more."""
+PAUSE_AFTER_FAILURE_S: Final = 5.0
+
+log = logging.getLogger("agentbay_local")
+
+
+class Warm:
+    """At most so many ready boxes for each image that has an interpreter, from when the image is first asked for."""
+
+    def __init__(self, engine: Engine, limits: Limits, most: int) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._most = most
+        self._ready: dict[str, deque[Box]] = {}
+        self._wanted = asyncio.Event()
+
+    async def open(self, image: str) -> Box:
+        """A box of an image, out of the ready ones if there is one. Raises SandboxError and OSError."""
+        if image in PRESTARTED and self._most:
+            ready = self._ready.setdefault(image, deque())
+            self._wanted.set()
+            while ready:
+                box = ready.popleft()
+                if not box.sandbox.closed.is_set():
+                    return box
+        return await self._box(image)
+
+    async def _box(self, image: str) -> Box:
+        return Box(await self._engine.create(), image, self._limits)
+
+    async def keep(self) -> None:
+        """Fills up again and again, one after the other."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            for image, ready in list(self._ready.items()):
+                await self._fill(image, ready)
+
+    async def _fill(self, image: str, ready: deque[Box]) -> None:
+        while len(ready) < self._most:
+            await asyncio.sleep(LULL_S)
+            try:
+                box = await self._box(image)
+            except (SandboxError, OSError) as error:
+                log.warning("no session of %s could be made ready: %s", image, error)
+                await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
+                continue
+            await box.prestart()
+            ready.append(box)
+
+    async def close(self) -> None:
+        """Ends those that wait."""
+        waiting = [box for ready in self._ready.values() for box in ready]
+        self._ready.clear()
+        await asyncio.gather(*(box.close() for box in waiting))

@@ -1,0 +1,177 @@
+"""Each tool that is served, by both routes, held against its page in the catalogue; one without a row fails."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from agentbay_local.service.images import FAMILIES
+from agentbay_local.tools.registry import TOOLS, tool_list
+from tests.catalogue import TOOLS as PAGES
+from tests.local.protocol.rows import NEED_A_BUCKET, TOOL_ROWS, Use, World
+from tests.local.service.api import Api
+
+Said = tuple[str, bool]
+Ask = Callable[[Api, dict[str, Any], str, Any], Awaitable[Said]]
+
+OFFERED = sorted(name for name, tool in TOOLS.items() if set(tool.images) & set(FAMILIES))
+GOOD = [name for name in OFFERED if name not in NEED_A_BUCKET]
+JSON_TYPES = {"string": "string", "integer": "integer", "boolean": "boolean", "array": "array", "object": "object"}
+OF_ANOTHER_TYPE: dict[str, Any] = {"string": 5, "integer": "soon", "boolean": "perhaps", "array": 5, "object": 5}
+
+
+async def by_rpc(api: Api, made: dict[str, Any], name: str, args: Any) -> Said:
+    """The text, and whether it says that the tool failed, from a call by the action."""
+    answer = await api.call("CallMcpTool", SessionId=made["SessionId"], Name=name, Args=json.dumps(args), Server="")
+    assert answer.verdict == (200, "ok"), answer.body
+    return only(json.loads(answer.data))
+
+
+async def by_link(api: Api, made: dict[str, Any], name: str, args: Any) -> Said:
+    """The same from a call by the session's direct link."""
+    body = {"args": args, "server": TOOLS[name].server, "requestId": "link-1-000000001", "tool": name}
+    data = io.BytesIO(json.dumps(body | {"token": made["Token"]}).encode())
+    headers = {"X-Access-Token": made["Token"], "Content-Type": "application/json"}
+    answer = await api.post(f"/link/{made['SessionId']}/callTool", data=data, headers=headers)
+    assert (answer.status, answer.body.keys()) == (200, {"data", "requestId"}), answer.body
+    told = json.loads(answer.body["data"])
+    assert told.keys() == {"result"}
+    return only(told["result"])
+
+
+def only(result: dict[str, Any]) -> Said:
+    """A result has exactly this form, with a text that is not empty."""
+    [item] = result["content"]
+    assert (result.keys(), item.keys(), item["type"]) == ({"content", "isError"}, {"type", "text"}, "text")
+    assert isinstance(result["isError"], bool)
+    assert item["text"]
+    return item["text"], result["isError"]
+
+
+ROUTES = {"rpc": by_rpc, "link": by_link}
+both_routes = pytest.mark.parametrize("ask", ROUTES.values(), ids=ROUTES)
+
+
+async def ready(world: World, use: Use) -> dict[str, Any]:
+    made = await world.api.create(ImageId=use.image)
+    await world.api.shell(made["SessionId"], use.before)
+    return made
+
+
+def arguments(*, required: bool) -> list[tuple[str, str]]:
+    """Arguments by tool, as the tool itself announces them."""
+    return [
+        (name, argument.name)
+        for name in OFFERED
+        for argument in TOOLS[name].arguments
+        if argument.required or not required
+    ]
+
+
+def image_of(name: str) -> str:
+    return next(image for image in FAMILIES if image in TOOLS[name].images)
+
+
+def test_every_served_tool_has_a_row() -> None:
+    assert (set(OFFERED) ^ (set(TOOL_ROWS) | NEED_A_BUCKET), set(OFFERED) - set(PAGES)) == (set(), set())
+
+
+@pytest.mark.parametrize("image", sorted(FAMILIES))
+def test_an_image_offers_its_tools_with_the_servers_and_arguments_of_the_catalogue(image: str) -> None:
+    for entry in tool_list(image):
+        page, schema = PAGES[entry["name"]], entry["inputSchema"]
+        assert (entry["server"], entry["tool"], image in page["images"]) == (page["server"], entry["name"], True)
+        kinds = {name: part["type"] for name, part in schema["properties"].items()}
+        wanted = {name: JSON_TYPES[arg["type"].split("<")[0].split()[0]] for name, arg in page["args"].items()}
+        assert (entry["name"], kinds) == (entry["name"], wanted)
+        # What the catalogue calls required may have a default here, never the other way round.
+        needed = {name for name, arg in page["args"].items() if arg["required"]}
+        assert (entry["name"], set(schema["required"]) - needed) == (entry["name"], set())
+
+
+@both_routes
+@pytest.mark.parametrize("name", GOOD)
+async def test_a_good_call_is_answered_in_the_form_of_the_catalogue(world: World, name: str, ask: Ask) -> None:
+    use, page = TOOL_ROWS[name], PAGES[name]
+    text, failed = await ask(world.api, await ready(world, use), name, {**use.args, "unheard_of": [1]})
+    assert not failed, text
+    if page["result"] == "json":
+        assert type(json.loads(text)) is type(page["result_example"])
+    if page["result"] == "key_value_text":
+        wanted = {line.partition(":")[0] for line in page["result_example"].splitlines()}
+        assert wanted - {line.partition(":")[0] for line in text.splitlines()} == set()
+    if page["result"] == "json_or_text":
+        shapes = (page["result_example"], *(each for each in page["result_alternatives"] if isinstance(each, dict)))
+        assert json.loads(text).keys() in [shape.keys() for shape in shapes]
+
+
+@both_routes
+async def test_an_argument_that_is_missing_or_of_the_wrong_type_is_named(world: World, ask: Ask) -> None:
+    made = {image: await world.api.create(ImageId=image) for image in FAMILIES}
+    for name, argument in arguments(required=True):
+        text, failed = await ask(world.api, made[image_of(name)], name, without(name, argument))
+        assert (name, argument, failed, f"{argument} is required" in text) == (name, argument, True, True), text
+    for name, argument in arguments(required=False):
+        kind = next(each.kind.schema["type"] for each in TOOLS[name].arguments if each.name == argument)
+        args = without(name, argument) | {argument: OF_ANOTHER_TYPE[kind]}
+        text, failed = await ask(world.api, made[image_of(name)], name, args)
+        assert (name, argument, failed, f" {argument} must be " in text) == (name, argument, True, True), text
+        assert text.startswith(f"Execution failed. Error code:-32602 Error message: Invalid arguments for tool {name}")
+
+
+def without(name: str, argument: str) -> dict[str, Any]:
+    """Good arguments but for one."""
+    given = TOOL_ROWS[name].args if name in TOOL_ROWS else {each.name: "x" for each in TOOLS[name].arguments}
+    return {key: value for key, value in given.items() if key != argument}
+
+
+@pytest.mark.parametrize("args", [None, [], "text", 5, True])
+@both_routes
+async def test_arguments_that_are_no_object_are_refused(world: World, ask: Ask, args: Any) -> None:
+    made = await world.api.create()
+    with pytest.raises(AssertionError, match="InvalidParameter"):
+        await ask(world.api, made, "shell", args)
+
+
+@both_routes
+async def test_a_tool_of_another_image_is_an_error_result(world: World, ask: Ask) -> None:
+    made = await world.api.create()
+    text, failed = await ask(world.api, made, "run_code", {"code": "1", "language": "python"})
+    assert (failed, "Tool run_code is not offered by image linux_latest" in text) == (True, True)
+
+
+@both_routes
+async def test_a_command_ends_at_its_deadline(world: World, ask: Ask) -> None:
+    made = await world.api.create()
+    begun = time.monotonic()
+    text, failed = await ask(world.api, made, "shell", {"command": "echo so far; sleep 30", "timeout_ms": 200})
+    assert (text, failed) == ("Execution failed. Error code:-1 Error message: [timeout]\nso far\n", True)
+    assert time.monotonic() - begun < 15
+    assert (await ask(world.api, made, "shell", {"command": "echo on", "timeout_ms": 5000}))[1] is False
+
+
+@both_routes
+async def test_code_ends_at_its_deadline_and_the_next_runs(world: World, ask: Ask) -> None:
+    made = await world.api.create(ImageId="code_latest")
+    code = {"code": "import time; time.sleep(30)", "language": "python", "timeout_s": 1}
+    late, _ = await ask(world.api, made, "run_code", code)
+    assert json.loads(late)["isError"] is True
+    fine, _ = await ask(world.api, made, "run_code", {"code": "print(6 * 7)", "language": "python", "timeout_s": 30})
+    assert json.loads(fine)["logs"]["stdout"] == ["42\n"]
+
+
+@both_routes
+@pytest.mark.parametrize("value", [0, -1, 10**12])
+async def test_a_deadline_out_of_bounds_is_refused(world: World, ask: Ask, value: int) -> None:
+    made = await world.api.create(ImageId="code_latest")
+    for name, argument, given in (
+        ("shell", "timeout_ms", {"command": "true"}),
+        ("run_code", "timeout_s", {"code": "1", "language": "python"}),
+    ):
+        text, failed = await ask(world.api, made, name, given | {argument: value})
+        assert (failed, f"{argument} must be from 1 to " in text) == (True, True)
