@@ -48,8 +48,8 @@ def lowest(requirement: Requirement) -> list[str]:
 
 
 def is_setting(name: str) -> bool:
-    """Says whether a variable points to an account or an endpoint; where bwrap is, the tests need to know."""
-    return name.startswith("AGENTBAY_") and name != "AGENTBAY_BWRAP"
+    """Says whether a variable points to an account or an endpoint; where programs are, the tests need to know."""
+    return name.startswith("AGENTBAY_") and name not in {"AGENTBAY_BWRAP", "AGENTBAY_CHROMIUM"}
 
 
 def pytest(session: nox.Session, *arguments: str) -> None:

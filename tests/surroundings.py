@@ -10,15 +10,15 @@ import threading
 import pytest
 
 PREFIXES = ("AGENTBAY_", "ALIBABA_CLOUD_", "SSL_CERT_")
-BWRAP = "AGENTBAY_BWRAP"
-"""Where bwrap is: a fact of the machine, not a setting of a client."""
+PROGRAMS = frozenset({"AGENTBAY_BWRAP", "AGENTBAY_CHROMIUM"})
+"""Where programs are: facts of the machine, not settings of a client."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 def clear_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away every setting that a client reads."""
     for name in list(os.environ):
-        if (name.startswith(PREFIXES) and name != BWRAP) or name.upper() in PROXIES:
+        if (name.startswith(PREFIXES) and name not in PROGRAMS) or name.upper() in PROXIES:
             monkeypatch.delenv(name)
 
 

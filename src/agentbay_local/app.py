@@ -19,6 +19,7 @@ from agentbay_local.entrance import Entrance
 from agentbay_local.guard import Guard
 from agentbay_local.health import HealthDoors
 from agentbay_local.links import LinkDoors
+from agentbay_local.picture_door import PictureDoor
 from agentbay_local.sandbox.contract import CannotIsolate, Engine, SandboxError
 from agentbay_local.sandbox.engine import default_engine
 from agentbay_local.service.core import Service
@@ -71,7 +72,8 @@ class Runtime:
     def _app(self) -> web.Application:
         app = web.Application(client_max_size=self._settings.body_limit, middlewares=[in_service_form, self._guard()])
         channel, health = ChannelDoor(self.service), HealthDoors(self.service)
-        for doors in (Doors(self.service), LinkDoors(self.service), StoreDoor(self.service), health, channel):
+        files = StoreDoor(self.service), PictureDoor(self.service)
+        for doors in (Doors(self.service), LinkDoors(self.service), *files, health, channel):
             app.add_routes(doors.routes())
         app.on_cleanup.append(channel.close)
         return app

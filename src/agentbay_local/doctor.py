@@ -19,6 +19,7 @@ from agentbay_local.probes.data import DATA
 from agentbay_local.probes.inside import INSIDE, Room, word_server
 from agentbay_local.probes.limits import LIMITS, SMALL
 from agentbay_local.probes.machine import MACHINE
+from agentbay_local.probes.pictures import PICTURES
 from agentbay_local.probes.trial import Probe, attempt, attempted
 from agentbay_local.sandbox import reasons
 from agentbay_local.sandbox.contract import Limits, SandboxError
@@ -62,7 +63,7 @@ async def isolated() -> list[Probe]:
 
 
 async def at_once(room: Room) -> list[Probe]:
-    return await asyncio.gather(*(attempted(each, room) for each in INSIDE))
+    return await asyncio.gather(*(attempted(each, room) for each in (*INSIDE, *PICTURES)))
 
 
 async def in_turn(room: Room) -> list[Probe]:

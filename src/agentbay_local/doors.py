@@ -17,6 +17,7 @@ from agentbay_local.guard import linked, same
 from agentbay_local.logs import NOTES, Fact, say
 from agentbay_local.metrics import Metrics
 from agentbay_local.service import (
+    browsing,
     calls,
     context_files,
     contexts,
@@ -36,6 +37,7 @@ __all__ = ["HANDLER_MODULES", "Doors"]
 
 # Importing them makes their handlers known.
 HANDLER_MODULES = (
+    browsing,
     calls,
     context_files,
     contexts,

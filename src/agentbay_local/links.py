@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from agentbay_local.browser.options import CDP_PORT
 from agentbay_local.service.core import Service
 from agentbay_local.service.refusals import ServiceRefusal
 from agentbay_local.store import Link
@@ -34,6 +35,8 @@ LARGEST_MESSAGE = 64 << 20
 Count = Callable[[str, int], None]
 # Seconds between two looks whether the client is still there.
 _LOOK = 1.0
+# Bytes of the list of pages that a browser gives.
+_LONGEST_LIST = 1 << 20
 
 
 class LinkDoors:
@@ -98,10 +101,12 @@ def _prefix(request: web.Request) -> str:
     return "/".join(request.raw_path.partition("?")[0].split("/")[:depth])
 
 
-def _target(request: web.Request, port: int) -> URL:
+def _target(request: web.Request, link: Link) -> URL:
     rest = request.raw_path[len(_prefix(request)) :]
     rest = rest if rest.startswith("/") else f"/{rest}"
-    return URL(f"http://localhost:{port}{rest}", encoded=True)
+    if rest == "/" and link.port == CDP_PORT and _wants_socket(request):
+        rest = link.session.box.browser.path or rest
+    return URL(f"http://localhost:{link.port}{rest}", encoded=True)
 
 
 def _onward(request: web.Request, without: frozenset[str] = _HOP) -> CIMultiDict[str]:
@@ -142,13 +147,26 @@ async def _relay_http(
     if request.headers.get(hdrs.CONTENT_LENGTH):
         headers[hdrs.CONTENT_LENGTH] = request.headers[hdrs.CONTENT_LENGTH]
     body = _body(request, count) if request.body_exists else None
-    target = _target(request, link.port)
+    target = _target(request, link)
     try:
         answer = await client.request(request.method, target, headers=headers, data=body, allow_redirects=False)
     except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, aiohttp.ClientResponseError) as error:
         raise _bad_answer(link) from error
     async with answer:
+        if link.port == CDP_PORT and target.path.startswith("/json"):
+            return await _addresses(request, answer, link)
         return await _stream(request, answer, link, count)
+
+
+async def _addresses(request: web.Request, answer: aiohttp.ClientResponse, link: Link) -> web.Response:
+    """The browser's list of WebSocket addresses, which lead through the link from out here."""
+    body = bytearray()
+    async for part in answer.content.iter_any():
+        body += part
+        if len(body) > _LONGEST_LIST:
+            raise _bad_answer(link)
+    text = body.decode(errors="replace").replace(f"ws://localhost:{CDP_PORT}", f"ws://{request.host}{_prefix(request)}")
+    return web.Response(status=answer.status, text=text, content_type="application/json")
 
 
 async def _stream(request: web.Request, answer: aiohttp.ClientResponse, link: Link, count: Count) -> web.StreamResponse:
@@ -180,7 +198,7 @@ async def _relay_socket(
 ) -> web.StreamResponse:
     offered = [word.strip() for word in request.headers.get(hdrs.SEC_WEBSOCKET_PROTOCOL, "").split(",") if word.strip()]
     headers = _onward(request, _HOP | _SOCKET)
-    target = _target(request, link.port)
+    target = _target(request, link)
     try:
         inner = await client.ws_connect(
             target, protocols=offered, headers=headers, autoping=False, autoclose=False, max_msg_size=LARGEST_MESSAGE

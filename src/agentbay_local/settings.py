@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from attrs import field, frozen
 
+from agentbay_local.browser.model import KEY, NAME, URL, Model
 from agentbay_local.sandbox.contract import Limits
 
 _LIMITS = ("processes", "memory", "file_size", "workspace", "open_files")
@@ -41,6 +43,7 @@ class Settings:
     body_limit: int = 64 << 20
     store_quota: int | None = None
     limits: Limits = field(factory=Limits)
+    model: Model | None = None
 
 
 def size(text: str) -> int:
@@ -113,7 +116,28 @@ def parser() -> argparse.ArgumentParser:
     say("--file-size", type=size, default=new.file_size, help="largest file in a session (default: %(default)s)")
     say("--workspace", type=size, default=new.workspace, help="files of a session in all (default: %(default)s)")
     say("--open-files", type=count, default=new.open_files, help="open files of a process (default: %(default)s)")
+    _say_model(say)
     return made
+
+
+def _say_model(say: Callable[..., object]) -> None:
+    """What the page operator thinks with. Its key is better given by the environment: others can see options."""
+    help_url = (
+        f"address of an OpenAI-compatible endpoint, up to /v1; for page_use_* (default: {URL} of the environment)"
+    )
+    say("--model-url", default=os.environ.get(URL, ""), metavar="URL", help=help_url)
+    say("--model", default=os.environ.get(NAME, ""), help=f"the model to ask for there (default: {NAME})")
+    help_key = f"the key for it, if it wants one (default: {KEY}, which others cannot see in the list of programs)"
+    say("--model-key", type=key, default=os.environ.get(KEY), help=help_key)
+
+
+def _model(told: dict[str, Any], made: argparse.ArgumentParser) -> Model | None:
+    url, name, secret = (told.pop(option) for option in ("model_url", "model", "model_key"))
+    if not url and not name:
+        return None
+    if not name or not url.startswith(("http://", "https://")):
+        made.error(f"a model needs --model-url http(s)://... and --model (or {URL} and {NAME})")
+    return Model(url, name, secret or "")
 
 
 def _keys(given: Sequence[str | None], made: argparse.ArgumentParser) -> tuple[str, ...]:
@@ -129,5 +153,6 @@ def read_settings(arguments: Sequence[str]) -> Settings:
     told = vars(made.parse_args(arguments))
     limits = Limits(**{name: told.pop(name) for name in _LIMITS})
     told["warm_code"] = min(1, told["warm"]) if told["warm_code"] is None else told["warm_code"]
+    told["model"] = _model(told, made)
     told["keys"] = _keys(told["keys"], made)
     return Settings(limits=limits, **told)

@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.client_proto import ResponseHandler
 from attrs import define, field
 
+from agentbay_local.browser.options import CDP_PORT
 from agentbay_local.sandbox.contract import SandboxError
 from agentbay_local.service.refusals import ServiceRefusal
 from agentbay_local.store import Link
@@ -54,6 +55,8 @@ async def _dialled(link: Link) -> socket.socket:
         return await link.session.box.sandbox.dial(link.port)
     except (ConnectionRefusedError, SandboxError) as error:
         text = f"Nothing answers on port {link.port} of the session: is a server listening there on 127.0.0.1?"
+        if link.port == CDP_PORT:
+            text = "The session's browser does not run: start it, or ask for its endpoint again, which starts it anew."
         raise gone(link) or ServiceRefusal("InvalidLink.NotReachable", text, 502) from error
 
 

@@ -546,11 +546,11 @@ async def test_the_time_of_the_options_is_what_counts(
 STARTS: dict[str, tuple[Any, str]] = {
     "a complaint": (Said("no page", failed=True), "no page"),
     "a refusal": (refusal("Odd", "No."), "[Odd] No."),
-    "no JSON": (Said("soon"), "the answer is not JSON"),
+    "no JSON": (Said("soon"), "the answer is not JSON: soon"),
     "no id": (Said("{}"), "the service told of no task_id"),
     "a list": (Said("[]"), "the service told of no task_id"),
     "an odd id": (Said('{"task_id": 5}'), "the service told of no task_id"),
-    "nested": (Said("[" * 100_000), "the answer is not JSON"),
+    "nested": (Said("[" * 100_000), "the answer is not JSON: " + "[" * 500),
 }
 
 
@@ -599,7 +599,7 @@ async def test_an_answer_of_another_form_is_an_error(running: AsyncSession, gate
             await CALLS[name](running)
         texts.append(caught.value.message)
 
-    assert texts == [f"Failed to {name}: {ANSWERS[name][1]}", f"Failed to {name}: the answer is not JSON"]
+    assert texts == [f"Failed to {name}: {ANSWERS[name][1]}", f"Failed to {name}: the answer is not JSON: <html>"]
 
 
 MISMATCHES: dict[str, tuple[Any, str, str]] = {

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from attrs import frozen
 
-from tests.surroundings import BWRAP
+from tests.surroundings import PROGRAMS
 
 SRC = os.path.join(os.path.dirname(__file__), "..", "..", "src")
 
@@ -37,7 +37,7 @@ class Served:
 
 def environment() -> dict[str, str]:
     """The caller's environment without AgentBay settings, with this source tree first."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AGENTBAY_") or name == BWRAP}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AGENTBAY_") or name in PROGRAMS}
     paths = [SRC, clean.get("PYTHONPATH", "")] if os.path.isdir(SRC) else [clean.get("PYTHONPATH", "")]
     return clean | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 

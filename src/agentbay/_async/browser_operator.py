@@ -293,7 +293,7 @@ class AsyncBrowserOperator(AsyncModule):
         try:
             return json.loads(answer.text)
         except (ValueError, RecursionError) as broken:
-            raise self._failed(kind, "the answer is not JSON", answer) from broken
+            raise self._failed(kind, f"the answer is not JSON: {answer.text[:500]}", answer) from broken
 
     def _failed(self, kind: str, text: str, answer: ToolAnswer, error: AgentBayError | None = None) -> BrowserError:
         return BrowserError(f"Failed to {kind}: {text}", **answer.facts | (error.extra if error is not None else {}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import hashlib
 import logging
 import time
@@ -13,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar, TypeVarTuple, cast
 
-from agentbay_local.code import Kernels
 from agentbay_local.contexts import Staging, StoreUnavailable
 from agentbay_local.contexts.faults import store_faults
 from agentbay_local.contexts.threads import ended, in_thread
@@ -24,11 +24,11 @@ from agentbay_local.keeping.records import Record
 from agentbay_local.keeping.shelf import Shelf
 from agentbay_local.keeping.trees import pack, unpack
 from agentbay_local.logs import say
-from agentbay_local.sandbox.contract import Engine, Limits, Sandbox, SandboxGone
+from agentbay_local.sandbox.contract import Engine, Limits, Sandbox
 from agentbay_local.service.session import Lifetime, Session, Sleep, State
 from agentbay_local.syncing.binding import Bound
 from agentbay_local.syncing.desk import Desk
-from agentbay_local.tools import Box
+from agentbay_local.tools.box import MakeBox
 
 __all__ = ["Keeper"]
 
@@ -46,12 +46,15 @@ T = TypeVar("T")
 class Keeper:
     """Hibernation in one data folder, which is first touched when it is needed. `keeps` over a restart, or not."""
 
-    def __init__(self, folder: Path, engine: Engine, limits: Limits, keys: Sequence[str], *, keeps: bool) -> None:
+    def __init__(
+        self, folder: Path, engine: Engine, limits: Limits, keys: Sequence[str], make: MakeBox, *, keeps: bool
+    ) -> None:
         self.keeps = keeps
         self._shelf = Shelf(folder / FOLDER)
         self._engine = engine
         self._limits = limits
         self._keys = keys
+        self._make = make
         self._hashes: dict[str, str] = {}
         self._pool = ThreadPoolExecutor(4, "keeping")
         self._packing = asyncio.Semaphore(AT_ONCE)
@@ -67,7 +70,7 @@ class Keeper:
             SandboxError: the files cannot be packed.
             StoreUnavailable: there is no room for them.
         """
-        box, kernels = session.box.sandbox, session.box.kernels
+        box, left = session.box.sandbox, copy.copy(session.box)
         begun = time.perf_counter()
         if desk is not None:
             await desk.rest()
@@ -81,7 +84,8 @@ class Keeper:
         finally:
             if desk is not None and session.asleep is None:
                 desk.move(box, {})
-        await _through(_closed(box, kernels))
+            if session.asleep is not None:
+                await _through(left.close())
         seconds = round(time.perf_counter() - begun, 3)
         say("session hibernated: files kept, processes gone", session=session.id, bytes=blob.size, seconds=seconds)
 
@@ -120,6 +124,7 @@ class Keeper:
             policy=policy.name,
             rules=[str(rule) for rule in policy.rules],
             env=session.box.env,
+            browser=session.box.browser.options,
             links=dict(links),
             contexts=[Bound(each.entry, each.bound, each.known) for each in (desk.shown if desk else [])],
             ends=now + limit - clock if limit != float("inf") else None,
@@ -181,7 +186,8 @@ class Keeper:
         ]
 
     def _again(self, record: Record, owner: str) -> Session:
-        box = Box(cast("Sandbox", Asleep()), record.image, self._limits, env=dict(record.env))
+        box = self._make(cast("Sandbox", Asleep()), record.image, dict(record.env))
+        box.browser.options = record.browser
         passed = time.monotonic() - time.time()
         session = Session(
             owner,
@@ -226,12 +232,6 @@ class Keeper:
         self._closed = True
         await self._do(self._shelf.leave)
         self._pool.shutdown()
-
-
-async def _closed(box: Sandbox, kernels: Kernels) -> None:
-    await box.close()
-    with contextlib.suppress(SandboxGone):
-        await kernels.close()
 
 
 async def _through(work: Coroutine[Any, Any, None]) -> None:

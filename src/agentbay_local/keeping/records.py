@@ -9,6 +9,7 @@ from attrs import field, frozen
 from cattrs import Converter
 from cattrs.errors import BaseValidationError
 
+from agentbay_local.browser.options import Options
 from agentbay_local.contexts import Blob
 from agentbay_local.syncing.binding import Bound
 
@@ -47,6 +48,8 @@ class Record:
     contexts: list[Bound]
     ends: float | None = None
     """When it ends by itself."""
+    browser: Options = field(factory=Options, repr=False)
+    """How its browser is started again."""
     version: int = VERSION
 
 

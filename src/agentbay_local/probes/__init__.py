@@ -1,3 +1,6 @@
-"""What `agentbay doctor` tries: on this machine (`machine`, `data`), and in real sandboxes (`inside`, `limits`)."""
+"""What `agentbay doctor` tries: on this machine (`machine`, `data`).
+
+In real sandboxes, that is `inside`, `pictures` and `limits`.
+"""
 
 from __future__ import annotations

@@ -293,6 +293,10 @@ class Box:
             await connected(link)
         return link
 
+    async def dial_path(self, path: str) -> socket.socket:
+        _, fds = await self._ask("dial_path", path=path)
+        return stream(fds, socket.AF_UNIX)
+
     async def listen(self, port: int) -> socket.socket:
         return await self._tcp("listen", port)
 
@@ -300,12 +304,7 @@ class Box:
         if not 0 < port < 1 << 16:
             raise ValueError(f"{port} is no port")
         _, fds = await self._ask(verb, port=port)
-        link = socket.socket(fileno=only(fds))
-        if link.family not in (socket.AF_INET, socket.AF_INET6) or link.type != socket.SOCK_STREAM:
-            link.close()
-            raise SandboxError("the sandbox sent a socket of another kind")
-        link.setblocking(False)
-        return link
+        return stream(fds, socket.AF_INET, socket.AF_INET6)
 
     async def pause(self) -> None:
         self._require()
@@ -362,6 +361,16 @@ class Box:
         """A dying sandbox closes its channels a moment before it is gone."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.closed.wait(), 1.0)
+
+
+def stream(fds: list[int], *families: int) -> socket.socket:
+    """The one socket that came, if it is of the right kind."""
+    link = socket.socket(fileno=only(fds))
+    if link.family not in families or link.type != socket.SOCK_STREAM:
+        link.close()
+        raise SandboxError("the sandbox sent a socket of another kind")
+    link.setblocking(False)
+    return link
 
 
 async def connected(link: socket.socket) -> None:

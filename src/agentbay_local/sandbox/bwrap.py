@@ -18,6 +18,7 @@ from typing import IO, Final
 
 from attrs import frozen
 
+from agentbay_local.browser import installed
 from agentbay_local.sandbox import seccomp
 from agentbay_local.sandbox.contract import CannotIsolate, Limits
 from agentbay_local.undo import on_failure
@@ -191,6 +192,8 @@ def profile(limits: Limits, data: dict[str, int], filter_fd: int) -> list[str]:
         options += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for prefix in prefixes():
         options += ["--ro-bind", str(prefix), str(prefix)]
+    if browser := installed.shown():
+        options += ["--ro-bind-try", str(browser), installed.PLACE]
     for path, _ in covers():
         options += ["--perms", "0444", "--ro-bind-data", str(data[path]), path]
     return [*options, *SEALED]

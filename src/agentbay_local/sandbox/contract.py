@@ -21,7 +21,7 @@ Json = Any
 class Limits:
     """What one sandbox may use. Sizes are in bytes."""
 
-    processes: int = 256
+    processes: int = 512
     """Processes and threads at once."""
     memory: int = 1 << 30
     """Data of one process. All processes of a sandbox together may hold twice as much."""
@@ -270,6 +270,14 @@ class Sandbox(Protocol):
 
         Raises:
             ConnectionRefusedError: nobody listens there.
+        """
+        ...
+
+    async def dial_path(self, path: str) -> socket.socket:
+        """A non-blocking connection to a Unix socket inside.
+
+        Raises:
+            OSError: as inside the sandbox; BlockingIOError when too many wait there.
         """
         ...
 

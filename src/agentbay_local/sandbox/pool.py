@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
+from agentbay_local.browser import installed
 from agentbay_local.egress import Reach, WayOut
 from agentbay_local.egress.door import Door
 from agentbay_local.metrics import Metrics
@@ -78,6 +79,7 @@ class BwrapEngine:
         if os.geteuid() == 0:
             self._users = root.users()
             folders = {*bwrap.prefixes(), *(program.parent for program in candidates if program.exists())}
+            folders |= {folder for folder in (installed.shown(),) if folder}
             await self._on_starter(root.uncover, folders)
         said = ""
         for self._bwrap in candidates:

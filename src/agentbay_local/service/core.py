@@ -18,6 +18,7 @@ from agentbay_local.contexts.place import data_folder
 from agentbay_local.egress import PolicyBook
 from agentbay_local.keeping import Keeper
 from agentbay_local.logs import note, say
+from agentbay_local.pictures import Pictures
 from agentbay_local.sandbox.contract import Engine, Sandbox, SandboxError
 from agentbay_local.service.images import PRESTARTED
 from agentbay_local.service.refusals import ServiceRefusal, bad, missing, no_session, not_now
@@ -30,6 +31,7 @@ from agentbay_local.skills.catalogue import Skills
 from agentbay_local.store import Store
 from agentbay_local.syncing.desk import Desk
 from agentbay_local.tcp_links import TcpLinks
+from agentbay_local.tools import Box
 from agentbay_local.unserved import why_no_action
 
 __all__ = ["ACTIONS", "HANDLERS", "Caller", "Counted", "Page", "Service", "serves"]
@@ -102,13 +104,14 @@ class Service:
         self.contexts = Contexts(data_folder(settings.data), Quota(settings.store_quota))
         self.policies = PolicyBook(data_folder(settings.data))
         self.skills = Skills(settings.skills or data_folder(settings.data) / "skills")
+        self.pictures = Pictures(base)
         self.metrics = engine.metrics
         self.tcp_links = TcpLinks(settings.host, base, engine.metrics, self.spawn)
         self.changed = asyncio.Event()
         self.at_rest: list[Callable[[Session], Awaitable[None]]] = []
         keeps = settings.data is not None and settings.parent is None
-        self.keeper = Keeper(data_folder(settings.data), engine, settings.limits, keys, keeps=keeps)
-        self.warm = Warm(engine, settings.limits, settings.warm_code)
+        self.keeper = Keeper(data_folder(settings.data), engine, settings.limits, keys, self._box, keeps=keeps)
+        self.warm = Warm(engine, self._box, settings.warm_code)
         self.stopping = False
         self._keys = keys
         self._desks: dict[str, Desk] = {}
@@ -184,6 +187,11 @@ class Service:
         say("session opened", session=session.id, image=image, owner=owner)
         return session
 
+    def _box(self, sandbox: Sandbox, image: str, env: dict[str, str]) -> Box:
+        """What the tools of a session work on; every one is made here."""
+        publish = self.pictures.shelf().publish
+        return Box(sandbox, image, self.settings.limits, env, publish=publish, model=self.settings.model)
+
     def add(self, session: Session) -> None:
         """Has a session found from now on, as the newest one."""
         self._serial += 1
@@ -245,9 +253,20 @@ class Service:
         try:
             if session.asleep and desk.due and not self._keeps(session, reason):
                 await self._wake(session, desk, patience)
+            await self._write_down(session)
             await desk.leave(patience)
         finally:
             await desk.close()
+
+    async def _write_down(self, session: Session) -> None:
+        """Has the browser bring its profile to the disk, if one runs: cookies are in its memory for half a minute."""
+        if not session.box.browser.running:
+            return
+        try:
+            await session.box.sandbox.resume()
+            await session.box.browser.stop()
+        except (SandboxError, OSError) as error:
+            log.warning("session=%s the browser's profile may lack what is new: %s", session.id, error)
 
     async def _wake(self, session: Session, desk: Desk, patience: float) -> None:
         """Gives an ending session a sandbox once more, for its uploads."""

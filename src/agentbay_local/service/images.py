@@ -8,8 +8,8 @@ __all__ = ["DEFAULT_IMAGE", "FAMILIES", "PRESTARTED", "offered"]
 
 DEFAULT_IMAGE = "linux_latest"
 
-# Image id to family. Both have the same root; the tools on offer differ.
-FAMILIES = {"linux_latest": "ComputerUse", "code_latest": "CodeSpace"}
+# Image id to family. All have the same root; the tools on offer differ.
+FAMILIES = {"linux_latest": "ComputerUse", "code_latest": "CodeSpace", "browser_latest": "BrowserUse"}
 
 # Images whose sessions have a Python interpreter started before anybody asks.
 PRESTARTED = frozenset({"code_latest"})

@@ -7,9 +7,10 @@ import logging
 from collections import deque
 from typing import Final
 
-from agentbay_local.sandbox.contract import Engine, Limits, SandboxError
+from agentbay_local.sandbox.contract import Engine, SandboxError
 from agentbay_local.service.images import PRESTARTED
 from agentbay_local.tools import Box
+from agentbay_local.tools.box import MakeBox
 
 __all__ = ["Warm"]
 
@@ -23,9 +24,9 @@ log = logging.getLogger("agentbay_local")
 class Warm:
     """At most so many ready boxes for each image that has an interpreter, from when the image is first asked for."""
 
-    def __init__(self, engine: Engine, limits: Limits, most: int) -> None:
+    def __init__(self, engine: Engine, make: MakeBox, most: int) -> None:
         self._engine = engine
-        self._limits = limits
+        self._make = make
         self._most = most
         self._ready: dict[str, deque[Box]] = {}
         self._wanted = asyncio.Event()
@@ -42,7 +43,7 @@ class Warm:
         return await self._box(image)
 
     async def _box(self, image: str) -> Box:
-        return Box(await self._engine.create(), image, self._limits)
+        return self._make(await self._engine.create(), image, {})
 
     async def keep(self) -> None:
         """Fills up again and again, one after the other."""

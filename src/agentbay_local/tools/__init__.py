@@ -6,7 +6,23 @@ offers.
 
 from __future__ import annotations
 
-from agentbay_local.tools import changes, code, content, files, oss, search, shell, system
+from agentbay_local.tools import (
+    apps,
+    browsing,
+    capture,
+    changes,
+    code,
+    content,
+    desktop,
+    files,
+    oss,
+    page_use,
+    playwright,
+    search,
+    shell,
+    system,
+    windows,
+)
 from agentbay_local.tools.box import Box
 from agentbay_local.tools.faults import ToolFailure
 from agentbay_local.tools.registry import Outcome, call, tool_list
@@ -15,14 +31,21 @@ __all__ = [
     "Box",
     "Outcome",
     "ToolFailure",
+    "apps",
+    "browsing",
     "call",
+    "capture",
     "changes",
     "code",
     "content",
+    "desktop",
     "files",
     "oss",
+    "page_use",
+    "playwright",
     "search",
     "shell",
     "system",
     "tool_list",
+    "windows",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
+from math import isfinite
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from attrs import fields, frozen, has
@@ -107,6 +108,12 @@ def integer(value: Any) -> int:
     return value
 
 
+def number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise Unfit(must_be("a number", value))
+    return value
+
+
 def boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise Unfit(must_be("a boolean", value))
@@ -121,6 +128,7 @@ Path = Annotated[str, Kind({"type": "string"}, path)]
 SIMPLE: Final = {
     str: Kind({"type": "string"}, text),
     int: Kind({"type": "integer"}, integer),
+    float: Kind({"type": "number"}, number),
     bool: Kind({"type": "boolean"}, boolean),
 }
 

@@ -7,12 +7,17 @@ import logging
 import posixpath
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 
 from attrs import Factory, define, field
 
+from agentbay_local.browser.model import Model
+from agentbay_local.browser.operator import Operator
+from agentbay_local.browser.process import Browser
 from agentbay_local.code import Kernels
 from agentbay_local.code.kernel import DriverGone
+from agentbay_local.desktop import Desktop
 from agentbay_local.oss import Storage
 from agentbay_local.sandbox.contract import Limits, Sandbox, SandboxError, SandboxGone
 
@@ -29,20 +34,29 @@ MOST_TRANSFERS = 4
 Snapshot = dict[str, tuple[str, int, int]]
 """What was below a directory: path -> type, size in bytes, time of the last change in ns."""
 
+Publish = Callable[[bytes, str], str]
+"""Takes a file's bytes and their media type, and gives the address under which they can be had for a while."""
+
 
 @define(eq=False)
 class Box:
     """One session as its tools see it.
 
-    `env` holds the session's variables. `sample` is what get_metrics saw last: the time, the CPU seconds used until
-    then, and the percentage it answered. `storage` says where the session's buckets are, with the key to them.
-    `page` is the address at which a person can look at the session.
+    `env` holds the session's variables. `publish` gives a picture an address. `model` is what the page operator thinks
+    with. `sample` is what get_metrics saw last: the time, the CPU seconds used until then, and the percentage it
+    answered. `storage` says where the session's buckets are, with the key to them. `page` is the address at which a
+    person can look at the session.
     """
 
     sandbox: Sandbox
     image: str = "linux_latest"
     limits: Limits = field(factory=Limits)
     env: dict[str, str] = field(factory=dict)
+    publish: Publish | None = None
+    model: Model | None = None
+    desktop: Desktop = Factory(lambda self: Desktop(self.sandbox), takes_self=True)
+    browser: Browser = Factory(lambda self: Browser(self.sandbox), takes_self=True)
+    operator: Operator = Factory(lambda self: Operator(self.browser, self.model), takes_self=True)
     kernels: Kernels = Factory(lambda self: Kernels(self.sandbox, cwd=self.workdir), takes_self=True)
     snapshots: OrderedDict[str, Snapshot] = field(factory=OrderedDict)
     writing: asyncio.Lock = field(factory=asyncio.Lock)
@@ -76,13 +90,23 @@ class Box:
                 log.debug("no interpreter could be made ready: %s", error)
 
     def move(self, sandbox: Sandbox) -> None:
-        """Go on in another sandbox, in which no interpreter runs yet; variables and all that is known of files stay."""
+        """Go on in another sandbox, in which nothing runs yet; variables and all that is known of files stay."""
         self.sandbox = sandbox
+        self.desktop = Desktop(sandbox)
+        self.browser = self.browser.elsewhere(sandbox)
+        self.operator = Operator(self.browser, self.model)
         self.kernels = Kernels(sandbox, cwd=self.workdir, env=self.env)
         self.sample = (time.monotonic(), 0.0, 0.0)
 
     async def close(self) -> None:
-        """End the sandbox, and the interpreters that went with it. May be called again."""
+        """End the sandbox, with its interpreters, its desktop and its browser. May be called again."""
+        await self.operator.close()
         await self.sandbox.close()
+        await self.desktop.close()
+        await self.browser.close()
         with suppress(SandboxGone):
             await self.kernels.close()
+
+
+MakeBox = Callable[[Sandbox, str, dict[str, str]], Box]
+"""Makes a session's box of its sandbox, its image and its variables."""

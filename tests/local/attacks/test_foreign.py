@@ -42,6 +42,7 @@ FOREIGN: dict[str, tuple[dict[str, str], str]] = {
     "DescribeContextFiles": ({"ContextId": "{context}", "ParentFolderPath": PLACE}, GONE_CONTEXT),
     "DescribeSessionContexts": (OF_SESSION, GONE_SESSION),
     "GetAndLoadInternalContext": (OF_SESSION | {"ContextTypes.1": "file_transfer"}, GONE_SESSION),
+    "GetCdpLink": (OF_SESSION, GONE_SESSION),
     "GetContext": ({"ContextId": "{context}"}, GONE_CONTEXT),
     "GetContextFileDownloadUrl": (OF_FILE, GONE_CONTEXT),
     "GetContextFileUploadUrl": (OF_FILE, GONE_CONTEXT),
@@ -52,6 +53,7 @@ FOREIGN: dict[str, tuple[dict[str, str], str]] = {
     "GetSession": (OF_SESSION, GONE_SESSION),
     "GetSessionDetail": (OF_SESSION, GONE_SESSION),
     "GetVolume": ({"VolumeName": "{volume name}"}, GONE_VOLUME),
+    "InitBrowser": (OF_SESSION | {"PersistentPath": "/tmp/x", "BrowserOption": "{}"}, GONE_SESSION),
     "ListContexts": (OF_SESSION, GONE_SESSION),
     "ModifyContext": (OF_CONTEXT | {"Name": "mine"}, GONE_CONTEXT),
     "PauseSessionAsync": (OF_SESSION, GONE_SESSION),
@@ -195,6 +197,12 @@ async def test_a_link_must_be_whole(stranger: Api, prey: Prey) -> None:
     assert len(token) >= 32
     for wrong in (token[:-1], token + "a", token.swapcase(), token[::-1], "*", "%2e%2e", token + "%00"):
         async with stranger.http.get(prey.link.replace(token, wrong)) as response:
+            assert (404, False) == (response.status, (await response.json())["Success"])
+
+
+async def test_pictures_are_for_those_who_have_their_address(stranger: Api, prey: Prey) -> None:
+    for wrong in (prey.session_id, prey.session["Token"], "0" * 32, "*", "%2e%2e", ""):
+        async with stranger.http.get(f"{stranger.endpoint}/screenshot/{wrong}.png") as response:
             assert (404, False) == (response.status, (await response.json())["Success"])
 
 

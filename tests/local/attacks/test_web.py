@@ -24,6 +24,7 @@ DOORS = {
     "/request_ai/{token}/path{tail:(/.*)?}": "GET",
     "/websocket_ai/{token}{tail:(/.*)?}": "GET",
     "/store/{tail:(?s:.*)}": "GET",
+    "/screenshot/{token}.png": "GET",
     "/healthz": "GET",
     "/metrics": "GET",
     "/channel/{session}": "GET",
@@ -118,7 +119,7 @@ async def test_the_servers_own_pages_may_use_it(api: Api) -> None:
     [
         f"/{WORDS}", f"/session/{WORDS}", f"/link/{WORDS}/callTool", f"/channel/{WORDS}", f"/request_ai/{WORDS}/path/",
         f"/websocket_ai/{WORDS}", f"/store/{WORDS}/{WORDS}", f"/healthz/{WORDS}", f"/metrics?{WORDS}",
-        f"/?Action={WORDS}",
+        f"/screenshot/{WORDS}.png", f"/?Action={WORDS}",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -148,7 +149,7 @@ async def test_nor_does_one_to_a_request_that_is_none(api: Api, head: str) -> No
     "trick", ["..", "%2e%2e", "%2e%2e%2f", "..%2f..", "%00", "/", "\\", ".;", "%c0%ae", "%ff", "*", "%"]
 )
 @pytest.mark.parametrize(
-    "before", ["", "session/", "link/", "channel/", "request_ai/", "websocket_ai/", "store/", "store/x/"]
+    "before", ["", "session/", "link/", "channel/", "request_ai/", "websocket_ai/", "store/", "store/x/", "screenshot/"]
 )
 async def test_no_trick_with_a_path_leads_anywhere(api: Api, before: str, trick: str) -> None:
     for path in (f"/{before}{trick}", f"/{before}{trick}/etc/passwd", f"/{before}{trick}/callTool"):

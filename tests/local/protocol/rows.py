@@ -1,20 +1,26 @@
-"""For each action and tool that is served: a call that must go well, in a world where it can."""
+"""For each action that is served: a call that must go well, in a world where it can; `uses` has the tools."""
 
 from __future__ import annotations
 
 import io
 import json
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
+from tests.local.programs import need_browser, need_desktop
 from tests.local.service.api import Api
 
 SKILL = "tidy"
 SKILL_TEXT = f"---\nname: {SKILL}\ndescription: Puts things in order.\n---\nDo it.\n"
 AT = "/tmp/data"
+
+
+SHARED_IMAGES = {"desktop": "linux_latest", "browser": "browser_latest"}
+NEEDS = {"desktop": need_desktop, "browser": need_browser}
+SHARED: dict[tuple[str, str], dict[str, Any]] = {}
 
 
 @frozen
@@ -45,6 +51,22 @@ class World:
         """A session that has a context, whose files are there."""
         entries = json.dumps([{"ContextId": await self.stored(), "Path": AT}])
         return await self.session(PersistenceDataList=entries)
+
+    async def shared(self, kind: str) -> dict[str, Any]:
+        """A session with a desktop or a browser, which goes on for other calls; the server ends it."""
+        NEEDS[kind]()
+        place = (self.api.endpoint, kind)
+        if place not in SHARED:
+            made = await self.api.call("CreateMcpSession", ImageId=SHARED_IMAGES[kind], ManualRelease="True")
+            assert made.verdict == (200, "ok"), made.body
+            SHARED[place] = made.data
+        return SHARED[place]
+
+    async def use(self, session: str, name: str, **args: Any) -> str:
+        """What a tool says, which must not fail."""
+        text, failed = (await self.api.tool(session, name, **args)).said
+        assert not failed, text
+        return text
 
     async def paused(self) -> str:
         session = await self.session()
@@ -87,6 +109,14 @@ async def labels(world: World) -> Params:
 
 async def link(world: World) -> Params:
     return {"SessionId": await world.session(), "ProtocolType": "https", "Port": "30100"}
+
+
+async def of_a_browser(world: World) -> Params:
+    return {"SessionId": (await world.shared("browser"))["SessionId"]}
+
+
+async def begun_browser(world: World) -> Params:
+    return await of_a_browser(world) | {"PersistentPath": "/tmp/agentbay_browser", "BrowserOption": "{}"}
 
 
 async def paused(world: World) -> Params:
@@ -160,6 +190,8 @@ ACTION_ROWS: dict[str, Row] = {
     "CallMcpTool": tool,
     "SetLabel": labels,
     "GetLink": link,
+    "GetCdpLink": of_a_browser,
+    "InitBrowser": begun_browser,
     "ResumeSessionAsync": paused,
     "ListSession": listed_sessions,
     "GetContext": some_context,
@@ -186,45 +218,3 @@ LEFT_OUT: dict[str, set[str]] = {"GetLabel": {"MaxResults", "NextToken", "TotalC
 MORE_IN_BODY: dict[str, set[str]] = {"ListVolumes": {"TotalCount"}}
 AS_TEXT: dict[str, type] = {"CallMcpTool": dict}
 """Where the catalogue allows an object, or the same as text, and clients of old read only the text."""
-
-
-@frozen
-class Use:
-    """A call of a tool that must go well: its arguments, and what is done before it."""
-
-    args: Mapping[str, Any] = field(factory=dict)
-    before: str = "printf content > /tmp/file"
-    image: str = "linux_latest"
-
-
-TOOL_ROWS: dict[str, Use] = {
-    "shell": Use({"command": "echo hi", "timeout_ms": 5000, "cwd": "/tmp", "envs": {"A": "b"}}),
-    "create_directory": Use({"path": "/tmp/new/one"}),
-    "delete_file": Use({"path": "/tmp/file"}),
-    "edit_file": Use({"path": "/tmp/file", "edits": [{"oldText": "con", "newText": "pre"}], "dryRun": False}),
-    "get_file_info": Use({"path": "/tmp/file"}),
-    "list_directory": Use({"path": "/tmp"}),
-    "move_file": Use({"source": "/tmp/file", "destination": "/tmp/moved"}),
-    "read_file": Use({"path": "/tmp/file", "offset": 1, "length": 3, "format": "binary"}),
-    "read_multiple_files": Use({"paths": ["/tmp/file"]}),
-    "search_files": Use({"path": "/tmp", "pattern": "fi*", "excludePatterns": "*.o"}),
-    "write_file": Use({"path": "/tmp/file", "content": "text", "mode": "append"}),
-    "get_file_change": Use({"path": "/tmp"}),
-    "run_code": Use({"code": "print(1)", "language": "python", "timeout_s": 30}, "true", "code_latest"),
-    "get_metrics": Use(),
-    "get_resource": Use(),
-    "set_env": Use({"envs": [{"key": "A", "value": "b"}]}),
-    "get_env": Use({"keys": ["HOME"]}),
-    "oss_env_init": Use(
-        {
-            "access_key_id": "id",
-            "access_key_secret": "secret",
-            "security_token": "token",
-            "endpoint": "https://oss-cn-hangzhou.aliyuncs.com",
-            "region": "cn-hangzhou",
-        }
-    ),
-}
-
-NEED_A_BUCKET = {"oss_upload", "oss_upload_annon", "oss_download", "oss_download_annon"}
-"""Their good calls need a server outside; `tests/local/tools/test_oss.py` has one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,16 +14,18 @@ import pytest
 from agentbay_local.service.images import FAMILIES
 from agentbay_local.tools.registry import TOOLS, tool_list
 from tests.catalogue import TOOLS as PAGES
-from tests.local.protocol.rows import NEED_A_BUCKET, TOOL_ROWS, Use, World
+from tests.local.protocol.rows import World
+from tests.local.protocol.uses import BEYOND, ELSEWHERE, TOOL_ROWS, UNUSED, Use
 from tests.local.service.api import Api
 
 Said = tuple[str, bool]
 Ask = Callable[[Api, dict[str, Any], str, Any], Awaitable[Said]]
 
 OFFERED = sorted(name for name, tool in TOOLS.items() if set(tool.images) & set(FAMILIES))
-GOOD = [name for name in OFFERED if name not in NEED_A_BUCKET]
-JSON_TYPES = {"string": "string", "integer": "integer", "boolean": "boolean", "array": "array", "object": "object"}
-OF_ANOTHER_TYPE: dict[str, Any] = {"string": 5, "integer": "soon", "boolean": "perhaps", "array": 5, "object": 5}
+GOOD = [name for name in OFFERED if name not in ELSEWHERE]
+FITTING = {"string": "x", "integer": 1, "number": 0.5, "boolean": True, "array": [], "object": {}}
+OF_ANOTHER_TYPE: dict[str, Any] = dict.fromkeys(("string", "array", "object"), 5)
+OF_ANOTHER_TYPE |= dict.fromkeys(("integer", "number", "boolean"), "soon")
 
 
 async def by_rpc(api: Api, made: dict[str, Any], name: str, args: Any) -> Said:
@@ -57,10 +60,11 @@ ROUTES = {"rpc": by_rpc, "link": by_link}
 both_routes = pytest.mark.parametrize("ask", ROUTES.values(), ids=ROUTES)
 
 
-async def ready(world: World, use: Use) -> dict[str, Any]:
-    made = await world.api.create(ImageId=use.image)
+async def ready(world: World, use: Use) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A session in which all is there for a call, and the call's arguments."""
+    made = await (world.shared(use.shared) if use.shared else world.api.create(ImageId=use.image))
     await world.api.shell(made["SessionId"], use.before)
-    return made
+    return made, {**use.args, **(await use.more(world, made["SessionId"]) if use.more else {})}
 
 
 def arguments(*, required: bool) -> list[tuple[str, str]]:
@@ -78,17 +82,21 @@ def image_of(name: str) -> str:
 
 
 def test_every_served_tool_has_a_row() -> None:
-    assert (set(OFFERED) ^ (set(TOOL_ROWS) | NEED_A_BUCKET), set(OFFERED) - set(PAGES)) == (set(), set())
+    assert (set(OFFERED) ^ (set(TOOL_ROWS) | ELSEWHERE), set(OFFERED) - set(PAGES)) == (set(), set())
 
 
 @pytest.mark.parametrize("image", sorted(FAMILIES))
 def test_an_image_offers_its_tools_with_the_servers_and_arguments_of_the_catalogue(image: str) -> None:
     for entry in tool_list(image):
         page, schema = PAGES[entry["name"]], entry["inputSchema"]
-        assert (entry["server"], entry["tool"], image in page["images"]) == (page["server"], entry["name"], True)
+        server = page["server"].removesuffix(" (inferred)")
+        assert (entry["server"], entry["tool"], image in page["images"]) == (server, entry["name"], True)
         kinds = {name: part["type"] for name, part in schema["properties"].items()}
-        wanted = {name: JSON_TYPES[arg["type"].split("<")[0].split()[0]] for name, arg in page["args"].items()}
-        assert (entry["name"], kinds) == (entry["name"], wanted)
+        wanted = {name: re.split(r"\W", arg["type"])[0] for name, arg in page["args"].items()}
+        beyond, unused = BEYOND.get(entry["name"], set()), UNUSED.get(entry["name"], set())
+        assert (entry["name"], kinds.keys() - wanted.keys()) == (entry["name"], beyond)
+        assert (entry["name"], wanted.keys() - kinds.keys()) == (entry["name"], unused)
+        assert (entry["name"], kinds) == (entry["name"], {name: wanted.get(name, kinds[name]) for name in kinds})
         # What the catalogue calls required may have a default here, never the other way round.
         needed = {name for name, arg in page["args"].items() if arg["required"]}
         assert (entry["name"], set(schema["required"]) - needed) == (entry["name"], set())
@@ -98,7 +106,8 @@ def test_an_image_offers_its_tools_with_the_servers_and_arguments_of_the_catalog
 @pytest.mark.parametrize("name", GOOD)
 async def test_a_good_call_is_answered_in_the_form_of_the_catalogue(world: World, name: str, ask: Ask) -> None:
     use, page = TOOL_ROWS[name], PAGES[name]
-    text, failed = await ask(world.api, await ready(world, use), name, {**use.args, "unheard_of": [1]})
+    made, args = await ready(world, use)
+    text, failed = await ask(world.api, made, name, {**args, "unheard_of": [1]})
     assert not failed, text
     if page["result"] == "json":
         assert type(json.loads(text)) is type(page["result_example"])
@@ -126,7 +135,8 @@ async def test_an_argument_that_is_missing_or_of_the_wrong_type_is_named(world: 
 
 def without(name: str, argument: str) -> dict[str, Any]:
     """Good arguments but for one."""
-    given = TOOL_ROWS[name].args if name in TOOL_ROWS else {each.name: "x" for each in TOOLS[name].arguments}
+    needed = {each.name: FITTING[each.kind.schema["type"]] for each in TOOLS[name].arguments if each.required}
+    given = {**needed, **(TOOL_ROWS[name].args if name in TOOL_ROWS else {})}
     return {key: value for key, value in given.items() if key != argument}
 
 

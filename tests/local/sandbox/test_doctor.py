@@ -14,17 +14,18 @@ from pathlib import Path
 import pytest
 
 from agentbay_local import doctor
-from agentbay_local.probes import machine, trial
+from agentbay_local.probes import machine, pictures, trial
 from agentbay_local.probes.data import contexts
 from agentbay_local.probes.inside import INSIDE, LISTENING, Room, network, said, started
 from agentbay_local.probes.limits import LIMITS, limits
+from agentbay_local.probes.pictures import PICTURES
 from agentbay_local.probes.trial import Finding, Probe, Trial, attempt, attempted, good
 from agentbay_local.sandbox import bwrap, reasons, seccomp
 from agentbay_local.sandbox.contract import Limits, Sandbox, SandboxGone
 from agentbay_local.sandbox.pool import BwrapEngine
 from tests.local.conftest import environment
 
-MISSES = {"watches", "descriptors", "memory", "node", "javascript code", "git", "curl", "pip"}
+MISSES = {"watches", "descriptors", "memory", "node", "javascript code", "git", "curl", "pip", "desktop", "browser"}
 """What a machine that is fine for the tests may lack."""
 
 
@@ -36,7 +37,7 @@ def test_a_machine_that_runs_sandboxes_is_called_able_and_everything_was_tried(
     told = json.loads(capsys.readouterr().out)
     probes = [Probe(**probe) for probe in told["probes"]]
     tried = [each.name for each in (*machine.MACHINE, *doctor.DATA)] + [doctor.SANDBOXES]
-    assert [probe.name for probe in probes] == [*tried, *(each.name for each in (*INSIDE, *LIMITS))]
+    assert [probe.name for probe in probes] == [*tried, *(each.name for each in (*INSIDE, *PICTURES, *LIMITS))]
     assert (told["able"], {probe.name for probe in probes if not probe.ok} - MISSES) == (True, set())
     assert (os.listdir(tmp_path), time.monotonic() - begun < 30) == ([], True)
 
@@ -142,10 +143,11 @@ def test_what_apt_brings_is_installed_where_the_whole_suite_runs() -> None:
     script = Path(__file__).parents[3] / ".ci" / "run"
     if not script.exists():
         pytest.skip("no script of the whole suite here")
-    remedies = [each.remedy for each in (*machine.MACHINE, *INSIDE, *LIMITS)]
+    remedies = [each.remedy for each in (*machine.MACHINE, *INSIDE, *PICTURES, *LIMITS)]
     apt = "sudo apt install "
-    packages = {each.removeprefix(apt).partition(",")[0] for each in remedies if each.startswith(apt)}
-    assert {"git", "nodejs"} <= packages
+    lists = [each.removeprefix(apt).partition(",")[0] for each in remedies if each.startswith(apt)]
+    packages = {name for names in lists for name in names.split()}
+    assert {"git", "nodejs", "openbox", "chromium"} <= packages
     assert [name for name in packages if name not in script.read_text()] == []
 
 
@@ -218,6 +220,12 @@ def test_too_little_memory_and_a_wrong_clock_are_told(monkeypatch: pytest.Monkey
     monkeypatch.setattr(machine, "BUILT", 1e12)
     assert "--memory" in machine.memory(None).remedy
     assert "timedatectl" in machine.clock(None).remedy
+
+
+async def test_a_machine_without_a_desktop_is_told_what_to_install(box: Sandbox) -> None:
+    found = await pictures.desktop(Room(box, 0), "/nowhere")
+    assert (found.ok, found.detail) == (False, "missing: Xvnc or Xvfb, openbox")
+    assert found.remedy == "sudo apt install tigervnc-standalone-server openbox"
 
 
 # --- What hangs or breaks ---------------------------------------------------------------------------------------------

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import textwrap
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+from agentbay_local.sandbox import bwrap
 from agentbay_local.sandbox.box import Box
 from agentbay_local.sandbox.contract import Completed
 from agentbay_local.sandbox.pool import BwrapEngine
@@ -27,10 +29,6 @@ ECHO = """
 
 
 async def echo_server(box: Box, address: str) -> None:
-    import textwrap
-
-    from agentbay_local.sandbox import bwrap
-
     process = await box.spawn([str(bwrap.interpreter()), "-I", "-S", "-c", textwrap.dedent(ECHO), address])
     assert b"ready\n" == await process.reader.readline()
 
@@ -42,6 +40,35 @@ async def test_a_port_inside_is_reached_from_outside(box: Box, address: str) -> 
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(link, b"hello")
         assert (False, b"got hello") == (link.getblocking(), await loop.sock_recv(link, 100))
+
+
+UNIX_ECHO = """
+    import socket
+    server = socket.socket(socket.AF_UNIX)
+    server.bind("/tmp/door")
+    server.listen()
+    print("ready", flush=True)
+    link, _ = server.accept()
+    link.sendall(b"got " + link.recv(100))
+"""
+
+
+async def test_a_unix_socket_inside_is_reached_from_outside(box: Box) -> None:
+    process = await box.spawn([str(bwrap.interpreter()), "-I", "-S", "-c", textwrap.dedent(UNIX_ECHO)])
+    assert b"ready\n" == await process.reader.readline()
+    with contextlib.closing(await box.dial_path("/tmp/door")) as link:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(link, b"hello")
+        assert (False, b"got hello") == (link.getblocking(), await loop.sock_recv(link, 100))
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [("/tmp/none", FileNotFoundError), ("/etc/passwd", OSError), ("/" + "x" * 200, OSError)],
+)
+async def test_a_path_without_a_listening_socket_refuses(box: Box, path: str, error: type[OSError]) -> None:
+    with pytest.raises(error):
+        await box.dial_path(path)
 
 
 async def test_a_port_where_nobody_listens_refuses(box: Box) -> None:

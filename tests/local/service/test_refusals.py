@@ -28,6 +28,7 @@ MORE: dict[str, dict[str, str]] = {
     "GetAndLoadInternalContext": {"ContextTypes.1": "file_transfer"},
     "SetLabel": {"Labels": '{"a": "b"}'},
     "CallMcpTool": {"Name": "shell", "Args": '{"command": "id"}'},
+    "InitBrowser": {"PersistentPath": "/tmp/agentbay_browser", "BrowserOption": "{}"},
     "GetLink": {"ProtocolType": "https", "Port": "30100"},
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agentbay_local.sandbox.bwrap import environment
+from agentbay_local.service.images import FAMILIES
 from agentbay_local.tools import Box, Outcome, call, tool_list
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -22,7 +23,16 @@ FILES = (
     "move_file", "read_file", "read_multiple_files", "search_files", "write_file",
 )  # fmt: skip
 BUCKETS = ("oss_download", "oss_download_annon", "oss_env_init", "oss_upload", "oss_upload_annon")
+BROWSERS = ("browser_", "page_use_", "stopChrome")
 EVERYWHERE = ("get_env", "set_env", "shell")
+SCREENS = ("screenshot", "system_screenshot")
+APPS = ("get_installed_apps", "input_text", "start_app", "stop_app_by_cmd")
+DESKTOP = (
+    "activate_window", "click_mouse", "close_window", "drag_mouse", "focus_mode", "fullscreen_window",
+    "get_active_window", "get_cursor_position", "get_screen_size", "list_root_windows", "list_visible_apps",
+    "maximize_window", "minimize_window", "move_mouse", "press_keys", "release_keys", "resize_window",
+    "restore_window", "scroll", "stop_app_by_pid", "stop_app_by_pname",
+)  # fmt: skip
 
 
 async def code(tools: Any, text: str, language: str = "python", **args: Any) -> dict[str, Any]:
@@ -180,15 +190,23 @@ async def test_a_tool_that_the_image_lacks_is_refused(tools: Any) -> None:
 @pytest.mark.parametrize(
     ("image", "more"),
     [
-        ("linux_latest", {*FILES, *BUCKETS, "get_metrics", "get_resource"}),
+        ("linux_latest", {*FILES, *BUCKETS, *SCREENS, *APPS, *DESKTOP, "get_metrics", "get_resource"}),
         ("code_latest", {*FILES, *BUCKETS, "run_code"}),
-        ("mobile_latest", {"get_resource"}),
+        ("mobile_latest", {*SCREENS, *APPS, "get_resource"}),
         ("x", None),
     ],
 )
 async def test_each_image_offers_its_tools(image: str, more: set[str] | None) -> None:
     wanted = set() if more is None else {*EVERYWHERE, *more}
-    assert wanted == {entry["name"] for entry in tool_list(image)}
+    shown = {entry["name"] for entry in tool_list(image)}
+    assert wanted == {name for name in shown if not name.startswith(BROWSERS)}
+    assert any(name.startswith(BROWSERS) for name in shown) == (image == "linux_latest")
+
+
+async def test_the_browser_image_has_files_and_the_browsers_tools() -> None:
+    shown = {entry["name"] for entry in tool_list("browser_latest")}
+    assert {*EVERYWHERE, *FILES, *SCREENS, "get_resource"} == {name for name in shown if not name.startswith(BROWSERS)}
+    assert {"stopChrome", "browser_click", "page_use_act_async", "page_use_get_act_result"} - shown == set()
 
 
 async def test_a_tool_is_announced_with_its_server_and_its_arguments() -> None:
@@ -224,9 +242,11 @@ async def test_a_tool_is_announced_with_its_server_and_its_arguments() -> None:
 
 
 async def test_every_tool_has_a_description_and_a_server_of_the_service() -> None:
-    entries = [*tool_list("linux_latest"), *tool_list("code_latest")]
+    entries = [entry for image in FAMILIES for entry in tool_list(image)]
     assert all(entry["description"].endswith(".") for entry in entries)
-    servers = {"mcp-server", *(f"wuying_{name}" for name in ("shell", "filesystem", "system", "codespace", "oss"))}
+    names = ("shell", "filesystem", "system", "codespace", "oss", "ui", "app", "capture")
+    own = {"mcp-server", "playwright", "wuying_cdp_mcp_server", "wuying_browseruse"}
+    servers = {*own, *(f"wuying_{name}" for name in names)}
     assert servers == {entry["server"] for entry in entries}
 
 

@@ -1,0 +1,288 @@
+"""The browser of one session: started when it is first needed, watched, ended, and started anew."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from attrs import evolve
+
+from agentbay_local.browser import installed
+from agentbay_local.browser.cdp import Cdp
+from agentbay_local.browser.faults import BrowserFault, BrowserGone, PageFault, UnfitOption
+from agentbay_local.browser.keeper import Keeper, Told, fit_window, told_by
+from agentbay_local.browser.options import CDP_PORT, Options, Upstream, command_line
+from agentbay_local.browser.pages import Pages
+from agentbay_local.browser.persona import document, from_document
+from agentbay_local.browser.upstream import Relay
+from agentbay_local.logs import say
+from agentbay_local.sandbox.bwrap import DOOR
+from agentbay_local.sandbox.contract import LimitReached, Process, Sandbox, SandboxError
+from agentbay_local.undo import closing_on_failure
+
+__all__ = ["CDP_PORT", "Browser"]
+
+log = logging.getLogger("agentbay_local")
+
+START_S: Final = 40.0
+STOP_S: Final = 5.0
+"""Seconds in which it may write down cookies and the like, before it is killed."""
+LISTENING: Final = re.compile(r"DevTools listening on ws://[^/\s]+(/devtools/browser/[0-9a-f-]+)")
+NOISE: Final = ("dbus", "udev", "Fontconfig", "gpu", "vaapi", "DevTools listening")
+LAST_WORDS: Final = 2000
+LOCKS: Final = ("SingletonLock", "SingletonSocket", "SingletonCookie")
+MERGED: Final = 'exec "$0" "$@" 2>&1'
+ENDED: Final = "the browser has ended ({why}), and its pages are gone; the next call starts it anew"
+
+
+class Browser:
+    """At most one process tree, and the connection by which the tools drive it."""
+
+    def __init__(self, sandbox: Sandbox, options: Options | None = None) -> None:
+        self.path = ""
+        """Where its CDP endpoint is on the port; empty while none runs."""
+        self.options = options or Options()
+        """Those of the last start, and of the next one that brings none."""
+        self.pages: Pages | None = None
+        self._sandbox = sandbox
+        self._lock = asyncio.Lock()
+        self._process: Process | None = None
+        self._output: asyncio.Task[None] | None = None
+        self._heard = ""
+        self._listening: asyncio.Future[str] | None = None
+        self._cdp: Cdp | None = None
+        self._relay: Relay | None = None
+        self._lost = ""
+
+    @property
+    def running(self) -> bool:
+        return bool(self.path)
+
+    def elsewhere(self, sandbox: Sandbox) -> Browser:
+        """One in another sandbox, where it will start as this one did last."""
+        return Browser(sandbox, self.options)
+
+    async def start(self, options: Options) -> int:
+        """Start it, unless it runs; the port inside. Raises BrowserFault, BrowserMissing, UnfitOption, SandboxError."""
+        async with self._lock:
+            self._lost = ""
+            if not self.running:
+                self.options = options
+                await self._begin(options)
+        return CDP_PORT
+
+    async def endpoint(self) -> int:
+        """Have it running, with the options of the last start; the port inside. Raises as `start`."""
+        async with self._lock:
+            self._lost = ""
+            if not self.running:
+                await self._begin(self.options)
+        return CDP_PORT
+
+    async def opened(self) -> Pages:
+        """What the tools work on. A browser that has ended by itself is told of once, and then started anew.
+
+        Raises:
+            BrowserGone: it has ended since the last call.
+            BrowserFault, BrowserMissing, SandboxError: as `start`.
+        """
+        if self._lost:
+            told, self._lost = self._lost, ""
+            raise BrowserGone(ENDED.format(why=told))
+        await self.endpoint()
+        if self.pages is None:
+            raise BrowserGone(ENDED.format(why="just now"))
+        return self.pages
+
+    async def stop(self) -> None:
+        """End it in an orderly way: what it keeps in its profile is written. Nothing happens if none runs."""
+        async with self._lock:
+            self._lost = ""
+            await self._finish()
+            self._lost = ""
+
+    async def close(self) -> None:
+        """Let go of all that is out here; the sandbox has ended, or is about to."""
+        await self._let_go()
+        if self._output is not None:
+            self._output.cancel()
+            await asyncio.gather(self._output, return_exceptions=True)
+
+    # --- Beginning ----------------------------------------------------------------------------------------------------
+
+    async def _begin(self, options: Options) -> None:
+        found = installed.look()
+        if options.kind not in {"", found.kind}:
+            raise UnfitOption(f"cannot be met: this server's browser is {found.kind}, not {options.kind}")
+        extensions = await self._extensions(options)
+        if extensions and found.shell_only:
+            text = "cannot be met: there are extensions, and the headless shell of this server runs none."
+            raise UnfitOption(f"{text} This mends it: {installed.INSTALL}")
+        if options.unmet:
+            log.warning("the browser does not do what was asked for: %s", ", ".join(options.unmet))
+        await self._refuse_taken_port()
+        options = await self._same_persona(options)
+        await self._tidy(options.profile)
+        async with closing_on_failure(self._finish):
+            proxy_port = await self._way_out(options.upstream)
+            await self._launch([found.inside, *command_line(options, proxy_port, extensions)])
+            await self._settle(options)
+
+    async def _extensions(self, options: Options) -> tuple[str, ...]:
+        """The unpacked extensions: folders that have a manifest."""
+        if not options.extensions:
+            return ()
+        with contextlib.suppress(OSError):
+            listed = await self._sandbox.fs("list", path=options.extensions)
+            folders = [f"{options.extensions}/{each['name']}" for each in listed if each.get("type") == "directory"]
+            return tuple([folder for folder in folders if await self._exists(f"{folder}/manifest.json")])
+        return ()
+
+    async def _exists(self, path: str) -> bool:
+        try:
+            await self._sandbox.fs("stat", path=path)
+        except OSError:
+            return False
+        return True
+
+    async def _refuse_taken_port(self) -> None:
+        try:
+            taken = await self._sandbox.dial(CDP_PORT)
+        except ConnectionRefusedError:
+            return
+        taken.close()
+        raise BrowserFault(f"port {CDP_PORT}, which the browser needs, is taken by another program of the session")
+
+    async def _same_persona(self, options: Options) -> Options:
+        """With the fingerprint that an earlier session has kept, if it is to be kept."""
+        if not options.persona_file or not await self._exists(options.persona_file):
+            return options
+        with contextlib.suppress(OSError, ValueError):
+            fd = await self._sandbox.open(options.persona_file, os.O_RDONLY)
+            text = await asyncio.to_thread(_read, fd)
+            return evolve(options, persona=from_document(json.loads(text)))
+        return options
+
+    async def _tidy(self, profile: str) -> None:
+        """Locks of another session's browser came with its profile."""
+        for name in LOCKS:
+            with contextlib.suppress(OSError):
+                await self._sandbox.fs("remove", path=f"{profile}/{name}")
+
+    async def _way_out(self, upstream: Upstream | None) -> int:
+        if upstream is None:
+            return DOOR
+        self._relay = await Relay.open(self._sandbox, upstream)
+        return self._relay.port
+
+    async def _launch(self, argv: list[str]) -> None:
+        self._listening = asyncio.get_running_loop().create_future()
+        self._heard = ""
+        try:
+            self._process = await self._sandbox.spawn(["/bin/sh", "-c", MERGED, *argv])
+        except LimitReached as error:
+            raise BrowserFault(f"the browser could not be started: {error}") from error
+        self._output = asyncio.create_task(self._listen(self._process))
+        try:
+            self.path = await asyncio.wait_for(asyncio.shield(self._listening), START_S)
+        except TimeoutError as error:
+            raise BrowserFault(f"the browser was not ready within {START_S:g} s. {self._heard}".strip()) from error
+
+    async def _listen(self, process: Process) -> None:
+        """Reads what it says until its end, for it must not be held up; the last complaint is kept."""
+        assert self._listening is not None
+        listening, rest = self._listening, b""
+        while chunk := await process.reader.read(1 << 14):
+            *lines, rest = (rest + chunk).split(b"\n")
+            self._note([line.decode(errors="replace") for line in lines], listening)
+            rest = rest[-LAST_WORDS:]
+        self._note([rest.decode(errors="replace")], listening)
+        try:
+            code = await process.wait()
+            why = f"signal {code - 128}" if code > 128 else f"exit code {code}"
+        except SandboxError:
+            why = "with the sandbox"
+        finally:
+            process.writer.close()
+        if not listening.done():
+            listening.set_exception(
+                BrowserFault(f"the browser could not be started ({why}): {self._heard}"[:LAST_WORDS])
+            )
+            listening.exception()
+        elif self._process is process:
+            self._lost = why
+            say("browser ended by itself", how=why)
+            await self._let_go()
+
+    def _note(self, lines: Iterable[str], listening: asyncio.Future[str]) -> None:
+        for line in lines:
+            if (found := LISTENING.search(line)) and not listening.done():
+                listening.set_result(found[1])
+            if line.strip() and not any(word in line for word in NOISE):
+                self._heard = line.strip()[-LAST_WORDS:]
+
+    async def _settle(self, options: Options) -> None:
+        """Connect to it, and make it what the options say."""
+        self._cdp = cdp = await Cdp.open(self._sandbox, CDP_PORT, self.path)
+        if options.viewport:
+            await fit_window(cdp, options.viewport)
+        agent = str((await cdp.call("Browser.getVersion")).get("userAgent", ""))
+        told = told_by(options, agent)
+        if told:
+            major = re.search(r"Chrome/(\d+)", agent)
+            await Keeper(cdp, told, major[1] if major else "0").begin()
+        await self._keep(options, told)
+        self.pages = Pages(self._sandbox, CDP_PORT, self.path)
+
+    async def _keep(self, options: Options, told: Told) -> None:
+        if not options.persona_file or told.persona is None:
+            return
+        folder = options.persona_file.rpartition("/")[0]
+        text = json.dumps(document(told.persona, told.agent), ensure_ascii=False, indent=2)
+        try:
+            await self._sandbox.fs("mkdir", path=folder or "/", parents=True)
+            fd = await self._sandbox.open(options.persona_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        except OSError as error:
+            raise UnfitOption(f"cannot be met: the fingerprint cannot be kept in {options.persona_file}") from error
+        await asyncio.to_thread(_write, fd, text)
+
+    # --- The end ------------------------------------------------------------------------------------------------------
+
+    async def _finish(self) -> None:
+        process, cdp = self._process, self._cdp
+        self._process = None
+        if process is not None:
+            ended = asyncio.ensure_future(process.wait())
+            if cdp is not None:
+                with contextlib.suppress(BrowserGone, PageFault):
+                    await cdp.call("Browser.close", timeout=STOP_S)
+                await asyncio.wait([ended], timeout=STOP_S)
+            await process.kill()
+            with contextlib.suppress(SandboxError):
+                await ended
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        self.path, self._process = "", None
+        cdp, self._cdp = self._cdp, None
+        pages, self.pages = self.pages, None
+        relay, self._relay = self._relay, None
+        for each in (pages, cdp, relay):
+            if each is not None:
+                await each.close()
+
+
+def _read(fd: int) -> bytes:
+    with open(fd, "rb") as file:
+        return file.read(1 << 20)
+
+
+def _write(fd: int, text: str) -> None:
+    with open(fd, "w", encoding="utf-8") as file:
+        file.write(text)

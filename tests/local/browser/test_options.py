@@ -1,0 +1,142 @@
+"""What a client may say about a browser, and the command line and fingerprint that this makes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from agentbay_local.browser.faults import PageFault, UnfitOption
+from agentbay_local.browser.keeper import told_by
+from agentbay_local.browser.keys import strokes
+from agentbay_local.browser.options import PROFILE, Upstream, command_line, read_options
+from agentbay_local.browser.persona import document, from_document
+from agentbay_local.settings import read_settings
+
+AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36"
+
+
+def read(**told: Any) -> Any:
+    return read_options(PROFILE, told)
+
+
+def test_the_browser_goes_out_by_the_proxy_and_keeps_its_profile() -> None:
+    made = command_line(read(viewport={"width": 800, "height": 600}, cmdArgs=["--lang=fr"]), extensions=("/a", "/b"))
+    wanted = {
+        "--proxy-server=http://127.0.0.1:3128",
+        "--user-data-dir=/tmp/agentbay_browser",
+        "--window-size=800,600",
+        "--load-extension=/a,/b",
+        "--disable-extensions-except=/a,/b",
+        "--lang=fr",
+    }
+    assert wanted - set(made) == set()
+    assert made[-1] == "about:blank"
+
+
+def test_a_proxy_of_the_users_own_may_ask_for_a_name() -> None:
+    told = {"type": "custom", "server": "proxy.example:8080", "username": "ada", "password": "pw"}
+    assert read(proxies=[told]).upstream == Upstream("proxy.example", 8080, "ada:pw")
+    assert "pw" not in repr(read(proxies=[told]))
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ({"useStealth": "yes"}, "has a useStealth that must be true or false"),
+        ({"userAgent": 5}, "has a userAgent that must be a text"),
+        ({"viewport": {"width": 0, "height": 5}}, "has a viewport that must have a width and a height from 1 to"),
+        ({"screen": "big"}, "has a screen that must have a width"),
+        ({"cmdArgs": "x"}, "has cmdArgs that must be an array"),
+        ({"cmdArgs": ["x"]}, "each must be a text that begins with --"),
+        ({"cmdArgs": ["--remote-debugging-port=1"]}, "which the server sets itself"),
+        ({"browserType": "firefox"}, "has a browserType that must be chrome or chromium"),
+        ({"defaultNavigateUrl": "--x"}, "has a defaultNavigateUrl that must begin with"),
+        ({"proxies": [1, 2]}, "has proxies that must be an array of one object"),
+        ({"proxies": [{"type": "odd"}]}, "has a proxy whose type must be custom"),
+        ({"proxies": [{"type": "managed"}]}, "belong to an account of the vendor"),
+        ({"proxies": [{"type": "custom", "server": "socks5://a:1"}]}, "whose server must be http://HOST:PORT"),
+        ({"proxies": [{"type": "custom", "server": "http://a:x"}]}, "whose server is no address"),
+        ({"fingerprint": 1}, "has a fingerprint that must be an object"),
+        ({"fingerprint": {"devices": ["toaster"]}}, "whose devices must be of desktop, mobile, not toaster"),
+        ({"fingerprint": {"devices": ["mobile"], "operatingSystems": ["linux"]}}, "have none of its operatingSystems"),
+        ({"fingerprintRawData": "!"}, "has fingerprintRawData that must be a JSON document in base64"),
+        ({"fingerprintRawData": base64.b64encode(b"[]").decode()}, "that is no fingerprint document"),
+    ],
+)
+def test_what_does_not_fit_is_named(told: dict[str, Any], text: str) -> None:
+    with pytest.raises(UnfitOption) as caught:
+        read(**told)
+    assert text in str(caught.value)
+
+
+def test_the_profile_needs_a_place() -> None:
+    with pytest.raises(UnfitOption, match="absolute path"):
+        read_options("profile", {})
+
+
+def test_stealth_hides_that_there_is_no_window() -> None:
+    told = told_by(read(useStealth=True), AGENT)
+    assert told.agent == AGENT.replace("Headless", "")
+    assert told.commands("156")[0][1]["userAgentMetadata"]["brands"][0] == {"brand": "Chromium", "version": "156"}
+    assert not told_by(read(), AGENT)
+
+
+@pytest.mark.parametrize("system", ["windows", "macos", "linux", "android", "ios"])
+def test_a_fingerprint_that_is_kept_is_read_as_the_same(system: str) -> None:
+    kind = "mobile" if system in {"android", "ios"} else "desktop"
+    persona = read(fingerprint={"devices": [kind], "operatingSystems": [system], "locales": ["fr-FR"]}).persona
+    told = told_by(read(fingerprintRawData=_coded(document(persona, persona.user_agent))), AGENT)
+    again = told.persona
+    assert again is not None
+    assert (again.platform, again.languages, again.screen, again.cores) == (
+        persona.platform,
+        ("fr-FR",),
+        persona.screen,
+        persona.cores,
+    )
+    assert document(again, "") == document(persona, persona.user_agent)
+    assert told.commands("156")[0][0] == "Emulation.setUserAgentOverride"
+
+
+def _coded(told: Any) -> str:
+    return base64.b64encode(json.dumps(told).encode()).decode()
+
+
+def test_odd_members_of_a_document_are_passed_over() -> None:
+    persona = from_document(
+        {"fingerprint": {"screen": {"width": "wide"}, "navigator": {"languages": 5, "userAgent": 1}}}
+    )
+    assert (persona.screen, persona.languages, persona.user_agent) == (None, (), "")
+
+
+def test_keys_have_names() -> None:
+    assert [each["type"] for each in strokes("a")] == ["keyDown", "keyUp"]
+    held = strokes("Shift+ArrowLeft")[0]
+    assert (held["key"], held["windowsVirtualKeyCode"], held["modifiers"]) == ("ArrowLeft", 37, 8)
+    assert strokes("Control+c")[0]["commands"] == ["copy"]
+    assert strokes("+")[0]["text"] == "+"
+    with pytest.raises(PageFault):
+        strokes("Hyper+a")
+
+
+def test_a_model_comes_from_options_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_settings([]).model is None
+    monkeypatch.setenv("AGENTBAY_MODEL_URL", "http://127.0.0.1:1/v1")
+    monkeypatch.setenv("AGENTBAY_MODEL_KEY", "secret")
+    model = read_settings(["--model", "clever"]).model
+    assert model is not None
+    assert (model.url, model.name, model.key, "secret" in repr(model)) == (
+        "http://127.0.0.1:1/v1",
+        "clever",
+        "secret",
+        False,
+    )
+
+
+def test_a_model_without_an_address_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        read_settings(["--model", "clever"])
+    assert "a model needs --model-url" in capsys.readouterr().err
