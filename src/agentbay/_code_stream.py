@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import define, field
 
-from agentbay.errors import CodeError, ExecutionError
+from agentbay.errors import AgentBayError, CodeError, ExecutionError
 from agentbay.types.code import (
     CodeEvent,
     CodeExecutionResult,
@@ -87,6 +87,10 @@ class CodeRun:
             results=self.results,
             error=error or (CodeError("The code failed", **self._facts()) if failed else None),
         )
+
+    def broken(self, error: AgentBayError) -> EnhancedCodeExecutionResult:
+        """Make the result of code that the service gave up."""
+        return EnhancedCodeExecutionResult.failed(error)
 
     def _printed(self, kind: Any, log: list[str], data: dict[str, Any]) -> CodeEvent:
         text = _text(data.get("chunk"))

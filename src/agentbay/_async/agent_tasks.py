@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from agentbay._agent_pairs import AsyncOnCall, async_answer
 from agentbay._agents import AgentRun, Kind, outcome, settled, too_late
 from agentbay._checked import Checked
 from agentbay._deadline import Deadline
 from agentbay._input import words
-from agentbay.errors import AgentError, APITimeoutError, SessionError, WsRemoteError
+from agentbay.errors import AgentError, APITimeoutError, SessionError
 from agentbay.types.agent import AgentEvent, ExecutionResult, QueryResult
 
 from .module import AsyncModule
 from .polling import AsyncTicks
+from .run_stream import AsyncRunStream
 from .socket_stream import AsyncSocketStream
 
 __all__ = ["AsyncTaskAgent", "AsyncTaskExecution", "AsyncTaskStream"]
@@ -141,42 +141,14 @@ class AsyncPolledTask(AsyncTaskExecution):
         return await self._agent._watch(self.task_id, timeout)
 
 
-class AsyncTaskStream(Checked):
+class AsyncTaskStream(AsyncRunStream[AgentEvent, ExecutionResult]):
     """A task of a phone's agent, event by event. Use it in a `with` block and iterate; `result` is what it came to.
 
     When an event `asks`, the agent waits until `answer`. Leaving the block early stops listening; the agent goes on.
     """
 
     def __init__(self, stream: AsyncSocketStream, session_id: str) -> None:
-        self.result: ExecutionResult | None = None
-        self._stream = stream
-        self._run = AgentRun(stream.id, session_id)
-
-    @property
-    def request_id(self) -> str:
-        """The id of this run."""
-        return self._stream.id
-
-    async def __aenter__(self) -> Self:
-        await self._stream.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._stream.__aexit__(kind, error, traceback)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> AgentEvent:
-        while True:
-            data = await self._following()
-            if data is None:
-                raise StopAsyncIteration
-            event = self._run.take(data)
-            if event is not None:
-                return event
+        super().__init__(stream, AgentRun(stream.id, session_id))
 
     async def answer(self, event: AgentEvent, response: str) -> None:
         """Answer an event that asks a person; the agent goes on.
@@ -192,18 +164,6 @@ class AsyncTaskStream(Checked):
         """
         params = {"toolCallId": event.tool_call_id, "response": response}
         await self._stream.send({"method": "resume_task", "params": params})
-
-    async def _following(self) -> dict[str, Any] | None:
-        """The next event's data; None at the end, when `result` is complete."""
-        if self.result is not None:
-            return None
-        try:
-            return await self._stream.__anext__()
-        except StopAsyncIteration:
-            self.result = self._run.end(self._stream.end or {})
-        except WsRemoteError as refused:
-            self.result = self._run.broken(refused)
-        return None
 
 
 class AsyncStreamedTask(AsyncTaskExecution):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from agentbay._code_stream import CodeRun, language_of
-from agentbay.errors import AgentBayError, CodeError, WsRemoteError
+from agentbay.errors import AgentBayError, CodeError
 from agentbay.types.code import CodeEvent, EnhancedCodeExecutionResult
 
 from .module import AsyncModule
+from .run_stream import AsyncRunStream
 from .socket_stream import AsyncSocketStream
 
 __all__ = ["AsyncCode", "AsyncCodeStream"]
@@ -22,59 +21,14 @@ OnText = Callable[[str], None]
 OnError = Callable[[AgentBayError], None]
 
 
-class AsyncCodeStream:
+class AsyncCodeStream(AsyncRunStream[CodeEvent, EnhancedCodeExecutionResult]):
     """Code that is running. Use it in a `with` block and iterate over its events; `result` is what it came to.
 
     Leaving the block early stops listening; the code itself runs on until its time-out.
     """
 
     def __init__(self, stream: AsyncSocketStream, session_id: str) -> None:
-        self.result: EnhancedCodeExecutionResult | None = None
-        self._stream = stream
-        self._run = CodeRun(stream.id, session_id)
-        self._opened = False
-
-    @property
-    def request_id(self) -> str:
-        """The id of this run."""
-        return self._stream.id
-
-    async def __aenter__(self) -> Self:
-        self._opened = True
-        await self._stream.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._stream.__aexit__(kind, error, traceback)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> CodeEvent:
-        """The next event; outside a `with` block the first one starts the code."""
-        if not self._opened:
-            await self.__aenter__()
-        while True:
-            data = await self._following()
-            if data is None:
-                raise StopAsyncIteration
-            event = self._run.take(data)
-            if event is not None:
-                return event
-
-    async def _following(self) -> dict[str, object] | None:
-        """The next event's data; None at the end, when `result` is complete."""
-        if self.result is not None:
-            return None
-        try:
-            return await self._stream.__anext__()
-        except StopAsyncIteration:
-            self.result = self._run.end(self._stream.end or {})
-        except WsRemoteError as refused:
-            self.result = EnhancedCodeExecutionResult.failed(refused)
-        return None
+        super().__init__(stream, CodeRun(stream.id, session_id))
 
 
 class AsyncCode(AsyncModule):
@@ -158,15 +112,17 @@ class AsyncCode(AsyncModule):
         on_error: OnError | None,
     ) -> EnhancedCodeExecutionResult:
         takers = {"stdout": on_stdout, "stderr": on_stderr}
+        told = None
         async with self.stream(code, language, timeout_s) as running:
             async for event in running:
                 taker = takers.get(event.type)
                 if taker is not None:
                     taker(event.text)
                 if event.error is not None and on_error is not None:
-                    on_error(event.error)
+                    told = event.error
+                    on_error(told)
         result = running.result or EnhancedCodeExecutionResult()
-        if on_error is not None and result.error is not None and running._run.error is None:
+        if on_error is not None and result.error is not None and told is None:
             on_error(result.error)
         return result
 
