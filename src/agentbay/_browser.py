@@ -10,7 +10,7 @@ from typing import Any
 from agentbay.errors import AgentBayError, BrowserPageError
 from agentbay.types.browser import BrowserOption
 
-__all__ = ["HEIGHT", "REVEAL", "SCROLL", "SHOT", "Foreign", "browser_options", "port_of", "whole_page"]
+__all__ = ["HEIGHT", "REVEAL", "SCROLL", "SHOT", "Foreign", "browser_options", "port_of", "unmet_of", "whole_page"]
 
 SIMULATE = "AGENTBAY_BROWSER_BEHAVIOR_SIMULATE"
 
@@ -53,13 +53,23 @@ def browser_options(option: BrowserOption, enable_record: bool | None) -> dict[s
 
 def port_of(data: Any) -> int | None:
     """The port in the answer to InitBrowser, an object or its JSON text; None when there is none."""
+    port = _object(data).get("Port")
+    return port if isinstance(port, int) and not isinstance(port, bool) else None
+
+
+def unmet_of(data: Any) -> tuple[str, ...]:
+    """What the same answer says that the browser was started without."""
+    told = _object(data).get("Unmet")
+    return tuple(str(wish) for wish in told) if isinstance(told, list) else ()
+
+
+def _object(data: Any) -> dict[str, Any]:
     if isinstance(data, str):
         try:
             data = json.loads(data)
         except (ValueError, RecursionError):
-            return None
-    port = data.get("Port") if isinstance(data, dict) else None
-    return port if isinstance(port, int) and not isinstance(port, bool) else None
+            return {}
+    return data if isinstance(data, dict) else {}
 
 
 def whole_page(height: float) -> dict[str, int]:

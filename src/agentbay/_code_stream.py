@@ -32,6 +32,9 @@ _LANGUAGES = {
     "nodejs": "javascript",
     "r": "r",
     "java": "java",
+    "bash": "bash",
+    "sh": "bash",
+    "shell": "bash",
 }
 
 

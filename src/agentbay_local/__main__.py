@@ -1,11 +1,11 @@
-"""`python -m agentbay_local serve|doctor|policy`: the runtime without the command-line extras."""
+"""`python -m agentbay_local serve|doctor|policy|image`: the runtime without the command-line extras."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-_USAGE = "usage: python -m agentbay_local {serve,doctor,policy} [options]"
+_USAGE = "usage: python -m agentbay_local {serve,doctor,policy,image} [options]"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -33,6 +33,10 @@ def _run(arguments: Sequence[str]) -> int:
             from agentbay_local.egress import command  # noqa: PLC0415 - nor this one
 
             return command.main(options)
+        case ["image", *options]:
+            from agentbay_local.images import command as images  # noqa: PLC0415 - nor this one
+
+            return images.main(options)
     print(_USAGE, file=sys.stderr)
     return 2
 

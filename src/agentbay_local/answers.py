@@ -73,7 +73,7 @@ def _as_refusal(request: web.Request, error: BaseException) -> ServiceRefusal:
         return ServiceRefusal("RequestEntityTooLarge", f"The request is larger than the limit of {limit} MiB.", 413)
     if isinstance(error, web.HTTPException):
         return ServiceRefusal(_STATUS_CODES.get(error.status, "InvalidRequest"), f"{error.reason}.", error.status)
-    if isinstance(error, ConnectionError):  # nobody is left to read it
+    if isinstance(error, ConnectionError | asyncio.CancelledError):  # nobody is left to read it
         return ServiceRefusal("RequestTimeout", "The connection broke off.", 400)
     if why := shortage(error):
         log.warning("request_id=%s could not be answered: %s", REQUEST_ID.get(), why)

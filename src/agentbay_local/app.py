@@ -18,7 +18,11 @@ from agentbay_local.doors import Doors
 from agentbay_local.entrance import Entrance
 from agentbay_local.guard import Guard
 from agentbay_local.health import HealthDoors
+from agentbay_local.image_door import ImageDoor
 from agentbay_local.links import LinkDoors
+from agentbay_local.page.doors import PageDoors
+from agentbay_local.page.front import FrontDoors
+from agentbay_local.page.view import ViewDoor
 from agentbay_local.picture_door import PictureDoor
 from agentbay_local.sandbox.contract import CannotIsolate, Engine, SandboxError
 from agentbay_local.sandbox.engine import default_engine
@@ -72,10 +76,12 @@ class Runtime:
     def _app(self) -> web.Application:
         app = web.Application(client_max_size=self._settings.body_limit, middlewares=[in_service_form, self._guard()])
         channel, health = ChannelDoor(self.service), HealthDoors(self.service)
-        files = StoreDoor(self.service), PictureDoor(self.service)
-        for doors in (Doors(self.service), LinkDoors(self.service), *files, health, channel):
+        files = StoreDoor(self.service), PictureDoor(self.service), ImageDoor(self.service)
+        page, view = PageDoors(self.service), ViewDoor(self.service)
+        front = FrontDoors(self.service, self.keys)
+        for doors in (Doors(self.service), LinkDoors(self.service), *files, health, channel, page, view, front):
             app.add_routes(doors.routes())
-        app.on_cleanup.append(channel.close)
+        app.on_cleanup.extend([page.close, channel.close])
         return app
 
     def _guard(self) -> Middleware:

@@ -16,6 +16,7 @@ from typing import Final
 from attrs import asdict
 
 from agentbay_local.probes.data import DATA
+from agentbay_local.probes.images import IMAGES
 from agentbay_local.probes.inside import INSIDE, Room, word_server
 from agentbay_local.probes.limits import LIMITS, SMALL
 from agentbay_local.probes.machine import MACHINE
@@ -59,7 +60,8 @@ async def isolated() -> list[Probe]:
             return [Probe(SANDBOXES, False, str(error), reason.remedy if reason else "", True)]
         started = Probe(SANDBOXES, True, "sandboxes were started", "", True)
         found, limited = await asyncio.gather(at_once(usual), in_turn(small))
-        return [started, *found, *limited]
+        stacked = [await attempted(each, engines[0]) for each in IMAGES]
+        return [started, *found, *limited, *stacked]
 
 
 async def at_once(room: Room) -> list[Probe]:

@@ -1,8 +1,7 @@
-"""The doors for programs and people: actions, direct tool calls, and the session's page."""
+"""The doors for programs: actions, and direct tool calls."""
 
 from __future__ import annotations
 
-import html
 import json
 import re
 import time
@@ -31,7 +30,6 @@ from agentbay_local.service import (
 )
 from agentbay_local.service.core import HANDLERS, Service
 from agentbay_local.service.refusals import ServiceRefusal, bad
-from agentbay_local.service.session import Session
 
 __all__ = ["HANDLER_MODULES", "Doors"]
 
@@ -50,6 +48,8 @@ HANDLER_MODULES = (
     volumes,
 )
 
+# What has a door of its own.
+_NO_ACTIONS = ("callTool", "snapshot")
 _MOST_PARAMETERS = 1000
 _LONGEST_NAME = 200
 _SESSION_ID = re.compile(r"session-[a-z0-9]{1,40}")
@@ -65,7 +65,6 @@ class Doors:
         return [
             web.post("/", self.action),
             web.post("/link/{session}/callTool", self.tool),
-            web.get("/session/{session}", self.page),
         ]
 
     async def action(self, request: web.Request) -> web.Response:
@@ -86,19 +85,6 @@ class Doors:
         request_id = str(call.get("requestId") or REQUEST_ID.get())
         return json_response({"data": _text({"result": result}), "requestId": request_id})
 
-    async def page(self, request: web.Request) -> web.Response:
-        """What a person sees of a session."""
-        session = self._service.store.find(request.match_info["session"])
-        code = request.query.get("authcode", "")
-        if session is None or not session.live or not same(code, session.auth_code):
-            raise ServiceRefusal("InvalidMcpSession.NotFound", "Resource [McpSession] is not found.", 404)
-        headers = {
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-            "Referrer-Policy": "no-referrer",
-            "Cache-Control": "no-store",
-        }
-        return web.Response(text=_page(session), content_type="text/html", headers=headers)
-
 
 class Logged:
     """Counts a request when it is answered, and writes a line about it: no payload, no secret, nothing made up.
@@ -113,7 +99,7 @@ class Logged:
         self._start = time.perf_counter()
 
     def about(self, action: str, session: str) -> None:
-        self._action = action if action in HANDLERS or action == "callTool" else "?"
+        self._action = action if action in HANDLERS or action in _NO_ACTIONS else "?"
         if _SESSION_ID.fullmatch(session):
             self._notes["session"] = session
 
@@ -161,18 +147,3 @@ def _tool_call(body: bytes, token: str) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-_STYLE = "body{font:16px system-ui;margin:3em}dt{color:#666}dd{margin:0 0 1em}"
-
-
-def _page(session: Session) -> str:
-    facts = {
-        "Session": session.id,
-        "State": f"{session.state}, hibernated: files kept, programs gone" if session.asleep else session.state,
-        "Image": session.image,
-        "Created": f"{session.created_at:%Y-%m-%d %H:%M:%S} UTC",
-    }
-    rows = "".join(f"<dt>{name}</dt><dd>{html.escape(str(value))}</dd>" for name, value in facts.items())
-    head = f"<meta charset=utf-8><title>{html.escape(session.id)}</title><style>{_STYLE}</style>"
-    return f"<!doctype html><html lang=en>{head}<h1>AgentBay session</h1><dl>{rows}</dl></html>\n"

@@ -25,7 +25,8 @@ _HOP = frozenset(
     "connection content-length expect host keep-alive proxy-authenticate proxy-authorization te trailer"
     " transfer-encoding upgrade".split()
 )
-_HOP_BACK = _HOP - {"content-length"}
+# Pages of sessions are on the origin of this server's own: none may have a say over what is not below its link.
+_HOP_BACK = (_HOP - {"content-length"}) | {"service-worker-allowed"}
 _SOCKET = frozenset("sec-websocket-key sec-websocket-version sec-websocket-extensions sec-websocket-protocol".split())
 
 # A message of a WebSocket passes as a whole, so that it is in memory for a moment.

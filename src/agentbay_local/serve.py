@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from agentbay_local.app import CannotServe, Runtime
 from agentbay_local.logs import set_up
+from agentbay_local.page.front import front_urls
 from agentbay_local.sandbox.contract import CannotIsolate
 from agentbay_local.settings import Settings, read_settings
 
@@ -79,8 +80,16 @@ async def _run(settings: Settings, stop: asyncio.Event) -> None:
         _warn(settings)
         print(f"AGENTBAY_ENDPOINT={runtime.endpoint}", f"AGENTBAY_API_KEY={runtime.keys[0]}", sep="\n", flush=True)
         log.info("serving on %s", runtime.endpoint)
+        _show(settings, front_urls(runtime.endpoint, runtime.keys))
         await stop.wait()
         log.info("stopping")
+
+
+def _show(settings: Settings, addresses: Sequence[str]) -> None:
+    """Tells people where to look at the sessions. It is not for the log: whoever has the address may do as they may."""
+    if not settings.quiet and settings.log_format == "text" and settings.parent is None:
+        for address in addresses:
+            print(f"sessions to look at: {address}", file=sys.stderr, flush=True)
 
 
 def _warn(settings: Settings) -> None:

@@ -67,6 +67,17 @@ async def test_a_plain_start_sends_the_defaults(session: AsyncSession, started: 
     assert session.browser.get_option() == BrowserOption()
 
 
+@pytest.mark.parametrize(("told", "expected"), [({"Unmet": ["a: b"]}, ("a: b",)), ({"Unmet": "a"}, ()), ({}, ())])
+async def test_options_that_the_service_does_not_do_are_named(
+    session: AsyncSession, gateway: Gateway, told: dict[str, Any], expected: tuple[str, ...]
+) -> None:
+    gateway.on("InitBrowser", ok({"Port": 9222, **told}))
+
+    assert await session.browser.initialize() is True
+
+    assert session.browser.unmet == expected
+
+
 async def test_all_options_travel_under_the_services_names(session: AsyncSession, started: Gateway) -> None:
     fingerprint = FingerprintFormat.load(DOCUMENT)
     option = BrowserOption(

@@ -191,6 +191,7 @@ LANGUAGES = {
     "javascript": "javascript js node nodejs JS",
     "r": "r R",
     "java": "java",
+    "bash": "bash sh Shell",
 }
 
 

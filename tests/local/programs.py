@@ -1,4 +1,4 @@
-"""Programs that desktops and browsers need. In CI their absence is a failure, elsewhere it skips a test."""
+"""What desktops, browsers and images need of a machine. In CI their absence is a failure, elsewhere it skips a test."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 
 from agentbay_local.browser import installed
 from agentbay_local.desktop import parts
+from agentbay_local.sandbox import layering
+from agentbay_local.sandbox.contract import CannotIsolate
 
-__all__ = ["need_browser", "need_desktop"]
+__all__ = ["need_browser", "need_desktop", "need_overlays"]
 
 
 def need_desktop() -> None:
@@ -24,6 +26,13 @@ def need_browser() -> None:
     try:
         installed.look()
     except installed.BrowserMissing as missing:
+        _lacking(str(missing))
+
+
+def need_overlays() -> None:
+    try:
+        layering.bwrap_with_overlays()
+    except CannotIsolate as missing:
         _lacking(str(missing))
 
 

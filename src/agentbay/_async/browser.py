@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from agentbay._browser import Foreign, browser_options, port_of
+from agentbay._browser import Foreign, browser_options, port_of, unmet_of
 from agentbay._frames import Subscription
 from agentbay._pairs import AsyncLock
 from agentbay.actions import GetCdpLink, InitBrowser
@@ -33,12 +33,14 @@ OnNotify = Callable[[BrowserNotifyMessage], None]
 class AsyncBrowser(AsyncModule):
     """Starts the browser of a browser image, and gives the address by which a CDP client drives it.
 
-    `operator` (an older name: `agent`) acts on pages by words. `error` is why the last `initialize` gave False.
+    `operator` (an older name: `agent`) acts on pages by words. `error` is why the last `initialize` gave False;
+    `unmet` names the options that the service took but does not do, each with the reason.
     """
 
     def __init__(self, session: AsyncSession) -> None:
         super().__init__(session)
         self.error: AgentBayError | None = None
+        self.unmet: tuple[str, ...] = ()
         self._option: BrowserOption | None = None
         self._started = False
         self._starting = AsyncLock()
@@ -84,11 +86,12 @@ class AsyncBrowser(AsyncModule):
     async def _start(self, option: BrowserOption) -> None:
         told = browser_options(option, self.session.enable_browser_replay)
         reply = await self.session._send(InitBrowser(self.session.session_id, PROFILE_PATH, told))
-        if port_of(reply.envelope.get("Data")) is None:
+        data = reply.envelope.get("Data")
+        if port_of(data) is None:
             facts = {"session_id": self.session.session_id, "request_id": reply.request_id, "action": "InitBrowser"}
             self.error = reply.error or APIError("The service told of no port of a browser", reply.status, **facts)
             return
-        self._started, self._option, self.error = True, option, None
+        self._started, self._option, self.error, self.unmet = True, option, None, unmet_of(data)
 
     async def destroy(self) -> None:
         """Stop the browser. A session that is gone has none any more, which is no error.

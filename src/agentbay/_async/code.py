@@ -48,7 +48,8 @@ class AsyncCode(AsyncModule):
 
         Args:
             code: the source text.
-            language: `python`, `javascript`, `r` or `java`, or a usual short name (`py`, `js`, `node`).
+            language: `python`, `javascript`, `r` or `java`, or a usual short name (`py`, `js`, `node`); the local
+                runtime also runs `bash`.
             timeout_s: seconds after which the code is interrupted.
             stream_beta: call the functions below with what is printed and raised: while the code runs where the session
                 has a WebSocket, else after its end.

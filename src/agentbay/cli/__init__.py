@@ -30,6 +30,10 @@ def _policy(arguments: Sequence[str]) -> int:
     return int(importlib.import_module("agentbay_local.egress.command").main(arguments))
 
 
+def _image(arguments: Sequence[str]) -> int:
+    return int(importlib.import_module("agentbay_local.images.command").main(arguments))
+
+
 def _known_version() -> str:
     try:
         number = version("agentbay-sdk")
@@ -48,6 +52,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
     "doctor": ("say what this machine can do, and what would mend it", _doctor),
     "demo": ("watch real sandboxes do real work", _demo),
     "policy": ("say what sessions of this machine may reach on the network", _policy),
+    "image": ("make images of your own for sessions of this machine", _image),
     "version": ("say which version this is", _version),
 }
 

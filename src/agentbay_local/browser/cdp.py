@@ -28,6 +28,9 @@ PATIENCE: Final = 30.0
 """Seconds for an answer, unless the call says otherwise."""
 LARGEST: Final = 96 << 20
 """Bytes of one message: a long page's picture is the largest."""
+NOBODY: Final = (None, "")
+GOODBYE: Final = aiohttp.ClientWSTimeout(ws_close=0.2)  # pyright: ignore[reportCallIssue]
+"""Seconds for the last word of a browser that is left running; it may be stopped."""
 GONE: Final = "the browser has closed the connection"
 
 
@@ -38,7 +41,7 @@ class Cdp:
         self.listeners: list[Listener] = []
         self._client, self._socket = client, socket
         self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Json]] = {}
+        self._waiting: dict[int, tuple[asyncio.Future[Json], str]] = {}
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
@@ -47,7 +50,7 @@ class Cdp:
         client = aiohttp.ClientSession(connector=InsideConnector(lambda: sandbox.dial(port)))
         try:
             url = f"http://localhost:{port}{path}"
-            return cls(client, await client.ws_connect(url, max_msg_size=LARGEST, autoping=True))
+            return cls(client, await client.ws_connect(url, max_msg_size=LARGEST, autoping=True, timeout=GOODBYE))
         except (aiohttp.ClientError, OSError, SandboxError) as error:
             await client.close()
             raise BrowserGone(f"the browser does not answer: {error}") from error
@@ -72,7 +75,7 @@ class Cdp:
             raise BrowserGone(GONE)
         number = next(self._numbers)
         answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
+        self._waiting[number] = answer, session
         asked = {"id": number, "method": method, "params": params or {}} | ({"sessionId": session} if session else {})
         try:
             async with asyncio.timeout(timeout):
@@ -85,13 +88,19 @@ class Cdp:
         finally:
             self._waiting.pop(number, None)
 
+    def give_up(self, session: str, why: str) -> None:
+        """Ends the calls about a target that will not answer any more: with a PageFault."""
+        for answer, whose in self._waiting.values():
+            if whose == session and not answer.done():
+                answer.set_exception(PageFault(why))
+
     async def _read(self) -> None:
         try:
             async for message in self._socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
                     self._take(message.data)
         finally:
-            for answer in self._waiting.values():
+            for answer, _ in self._waiting.values():
                 if not answer.done():
                     answer.set_exception(BrowserGone(GONE))
 
@@ -114,7 +123,7 @@ class Cdp:
                 listener(method, params, session)
 
     def _answered(self, told: Json) -> None:
-        answer = self._waiting.get(told["id"]) if isinstance(told["id"], int) else None
+        answer, _ = self._waiting.get(told["id"], NOBODY) if isinstance(told["id"], int) else NOBODY
         if answer is None or answer.done():
             return
         if isinstance(error := told.get("error"), dict):
@@ -128,4 +137,5 @@ class Cdp:
         self._reader.cancel()
         with contextlib.suppress(asyncio.CancelledError, aiohttp.ClientError, OSError, BrowserFault):
             await self._reader
+        await self._socket.close()
         await self._client.close()

@@ -1,4 +1,4 @@
-"""Makes every page of a browser see what the options promise: the size of its window, the screen, the fingerprint."""
+"""Makes every page of a browser see what the options promise, draw also where no person sees it, and be recorded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import json
 import logging
 import re
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -14,6 +15,7 @@ from agentbay_local.browser.cdp import Cdp, Json
 from agentbay_local.browser.faults import BrowserFault
 from agentbay_local.browser.options import Options
 from agentbay_local.browser.persona import Persona
+from agentbay_local.browser.recorder import Recorder
 
 __all__ = ["Keeper", "Told", "told_by"]
 
@@ -37,6 +39,10 @@ SCRIPT: Final = """
   }
 })();
 """
+
+AWAKE: Final[Json] = {"format": "jpeg", "quality": 1, "maxWidth": 16, "maxHeight": 16, "everyNthFrame": 1000}
+"""A screencast as small as can be: while there is one, a tab behind another one goes on drawing, so that whoever wants
+a picture of it gets one. Its pictures are not looked at."""
 
 
 @frozen
@@ -107,36 +113,76 @@ def told_by(options: Options, own_agent: str) -> Told:
 
 
 class Keeper:
-    """Tells new pages before they run a line of their own."""
+    """Tells new pages before they run a line of their own, and keeps them awake.
 
-    def __init__(self, cdp: Cdp, told: Told, major: str) -> None:
-        self._cdp, self._commands = cdp, told.commands(major)
+    A recorder, if there is one, is told of pages that begin, change and end, by the session that is attached to each.
+    """
+
+    def __init__(self, cdp: Cdp, told: Told, major: str, recorder: Recorder | None = None) -> None:
+        self._cdp, self._commands, self._recorder = cdp, told.commands(major), recorder
         self._tasks: set[asyncio.Task[None]] = set()
+        self._pages: dict[str, str] = {}
+        """The browser context of each page, by session: those of one context are tabs of one window."""
+        self._awake: set[str] = set()
 
     async def begin(self) -> None:
         """Tells the pages that there are, and from now on each new one. Raises BrowserFault."""
         self._cdp.listeners.append(self._heard)
-        only = [{"type": kind, "exclude": False} for kind in ("page", "iframe")]
-        asked = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True, "filter": only}
+        kinds = ("page", "iframe") if self._commands else ("page",)
+        only = [{"type": kind, "exclude": False} for kind in kinds]
+        asked = {"autoAttach": True, "waitForDebuggerOnStart": bool(self._commands), "flatten": True, "filter": only}
         await self._cdp.call("Target.setAutoAttach", asked)
         # Pages that were there before have loaded without; nobody has looked at them yet.
         await asyncio.gather(*self._tasks)
 
-    def _heard(self, method: str, params: Json, _: str) -> None:
-        if method == "Target.attachedToTarget" and isinstance(session := params.get("sessionId"), str):
-            task = asyncio.create_task(self._tell(session))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _heard(self, method: str, params: Json, session: str) -> None:
+        if method == "Target.attachedToTarget":
+            self._spawn(self._welcome(str(params["sessionId"]), params["targetInfo"]))
+        elif method == "Target.detachedFromTarget":
+            self._left(str(params["sessionId"]))
+        elif self._recorder is not None and method == "Page.screencastFrame":
+            self._recorder.changed(session, int(params["sessionId"]))
 
-    async def _tell(self, session: str) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _welcome(self, session: str, info: Json) -> None:
+        await asyncio.gather(*(self._say(session, name, told) for name, told in self._commands))
+        if self._commands:
+            await self._say(session, "Runtime.runIfWaitingForDebugger", {})
+        if info["type"] == "page":
+            self._pages[session] = str(info.get("browserContextId"))
+            if self._recorder is not None:
+                self._recorder.begin(session)
+            await self._wake(self._pages[session])
+
+    def _left(self, session: str) -> None:
+        context = self._pages.pop(session, "")
+        self._awake.discard(session)
+        if self._recorder is not None:
+            self._recorder.end(session)
+        elif len(last := self._beside(context)) == 1:
+            self._awake -= set(last)
+            self._spawn(self._say(last[0], "Page.stopScreencast", {}))
+
+    def _beside(self, context: str) -> list[str]:
+        return [session for session, its in self._pages.items() if its == context]
+
+    async def _wake(self, context: str) -> None:
+        """Keeps the tabs of a window awake; a single one is in front, and is spared what that costs."""
+        tabs = self._beside(context)
+        asleep = [tab for tab in tabs if tab not in self._awake] if self._recorder or len(tabs) > 1 else []
+        self._awake.update(asleep)
+        told = AWAKE | ({"everyNthFrame": 1} if self._recorder else {})
+        await asyncio.gather(*(self._say(tab, "Page.startScreencast", told) for tab in asleep))
+
+    async def _say(self, session: str, method: str, told: Json) -> None:
         try:
-            await asyncio.gather(*(self._cdp.call(name, told, session=session) for name, told in self._commands))
+            await self._cdp.call(method, told, session=session)
         except BrowserFault as fault:
-            log.debug("a page could not be told of its options: %s", fault)
-        try:
-            await self._cdp.call("Runtime.runIfWaitingForDebugger", session=session)
-        except BrowserFault as fault:
-            log.debug("a page ended before it began: %s", fault)
+            log.debug("a page ended before it was told %s: %s", method, fault)
 
 
 async def fit_window(cdp: Cdp, size: tuple[int, int]) -> None:

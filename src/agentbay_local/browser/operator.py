@@ -12,7 +12,8 @@ from typing import Any, Final
 from attrs import define, field
 
 from agentbay_local.browser import prompts
-from agentbay_local.browser.faults import BrowserFault, PageFault
+from agentbay_local.browser.calls import NEEDS
+from agentbay_local.browser.faults import BrowserFault, BrowserGone, PageFault
 from agentbay_local.browser.model import NOT_CONFIGURED, Model, ModelFault
 from agentbay_local.browser.page import Page
 from agentbay_local.browser.steps import Variables, perform
@@ -75,6 +76,9 @@ class Operator:
     async def _perform(self, task: Task, work: Callable[[Task], Awaitable[str]]) -> None:
         try:
             task.result = await work(task)
+        except BrowserGone as gone:
+            why = await self.browser.explained(gone)
+            task.result = said(task.kind, task.steps, f"Failed to {task.kind}: {why}")
         except (BrowserFault, SandboxError) as fault:
             task.result = said(task.kind, task.steps, f"Failed to {task.kind}: {fault}")
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
@@ -122,6 +126,9 @@ class Operator:
                 task.steps.append({"method": "dialog", "result": f"accepted: {text}"})
             asked = prompts.act(action, values.names, task.steps, *await page.place(), await page.snapshot())
             step = await self._decided(asked, page, vision=vision)
+            if step.get("method") == "person":
+                task.steps.append({**step, "result": await self._person(page, step)})
+                continue
             if step.get("method") == "done":
                 task.steps.append({"method": "done", "result": str(step.get("result", ""))[:2000]})
                 return outcome(task.steps, success=step.get("success") is not False)
@@ -144,10 +151,23 @@ class Operator:
 
     async def _decided(self, asked: str, page: Page, *, vision: bool) -> Json:
         picture = await page.picture(kind="jpeg", quality=60) if vision else b""
-        step = await self.thinking().think(prompts.ACT, asked, picture)
+        system = prompts.ACT + prompts.PERSON if self.browser.options.person else prompts.ACT
+        step = await self.thinking().think(system, asked, picture)
         if not isinstance(step, dict):
             raise ModelFault("the model did not answer with one step")
         return step
+
+    async def _person(self, page: Page, step: Json) -> str:
+        """Asks for a person, and waits; what came of it, for the model."""
+        if not self.browser.options.person:
+            return "failed: nobody can be called: the browser was started without callForUser"
+        need = step.get("need")
+        if need not in NEEDS:
+            return f"failed: need must be one of {', '.join(NEEDS)}"
+        with self.browser.calls.asking(need, str(step.get("message", ""))) as ended:
+            await page.mark()
+            done = await ended()
+        return "the person is done" if done else "nobody came in time"
 
     async def observe(self, page: Page, instruction: str, selector: str, *, vision: bool) -> str:
         """What could be done, or is there, as a JSON array. Raises BrowserFault."""

@@ -22,7 +22,7 @@ LARGEST: Final = 16_384
 """Pixels of one side; more than that no picture can have."""
 FIXED: Final = (
     # The sandbox around it is the wall; its own one needs namespaces, which programs in here do not get.
-    "--no-sandbox", "--test-type", "--headless=new", "--disable-gpu", "--disable-dev-shm-usage",
+    "--no-sandbox", "--test-type", "--disable-gpu", "--disable-dev-shm-usage",
     "--no-first-run", "--no-default-browser-check", "--no-service-autorun", "--disable-quic",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-default-apps",
     "--disable-client-side-phishing-detection", "--disable-domain-reliability", "--disable-breakpad",
@@ -34,11 +34,16 @@ FIXED: Final = (
     "--disable-background-timer-throttling", "--disable-hang-monitor", "--disable-ipc-flooding-protection",
     "--renderer-process-limit=16",
 )  # fmt: skip
+HIDDEN: Final = ("--headless=new",)
+WINDOW: Final = ("--ozone-platform=x11", "--window-position=0,0")
 OURS: Final = ("--remote-debugging-", "--user-data-dir", "--no-sandbox")
 """Arguments that callers cannot give: they would make the browser unreachable, or its profile another one."""
 VENDORS: Final = {"wuying": "are the vendor's own", "managed": "belong to an account of the vendor"}
-FLAGS: Final = ("solveCaptchas", "autoLogin", "callForUser", "enableRecord", "behaviorSimulate")
-"""What the vendor's own models do. Nothing here does, so pages show what they would show anybody."""
+UNMET: Final = {
+    "solveCaptchas": "nothing here solves captchas: a person does, whom callForUser calls",
+    "autoLogin": "nothing here logs in by itself: page_use_login does, through the model that is configured",
+}
+"""What the vendor's own models do, and what does instead. The browser starts without, and says so."""
 
 
 @frozen
@@ -67,15 +72,23 @@ class Options:
     arguments: tuple[str, ...] = ()
     url: str = "about:blank"
     kind: str = ""
+    person: bool = False
+    """Whether a person may be called."""
+    recorded: bool = False
+    lifelike: bool = False
+    """Whether the tools move and type as people do."""
     unmet: tuple[str, ...] = ()
-    """Wishes that nothing here can meet."""
+    """Wishes that nothing here can meet, each with what could be done."""
 
 
-def command_line(options: Options, proxy_port: int = DOOR, extensions: tuple[str, ...] = ()) -> list[str]:
-    """The arguments of the browser's program."""
-    width, height = options.viewport or options.screen or USUAL
+def command_line(
+    options: Options, proxy_port: int = DOOR, extensions: tuple[str, ...] = (), *, screen: Size | None = None
+) -> list[str]:
+    """The arguments of the browser's program. With a screen it has a window there."""
+    width, height = options.viewport or screen or options.screen or USUAL
     made = [
         *FIXED,
+        *(HIDDEN if screen is None else WINDOW),
         f"--remote-debugging-port={CDP_PORT}",
         f"--user-data-dir={options.profile}",
         f"--proxy-server=http://127.0.0.1:{proxy_port}",
@@ -111,7 +124,10 @@ def read_options(profile: str, told: Any) -> Options:
         arguments=tuple(_arguments(told.get("cmdArgs"))),
         url=_url(_text(told, "defaultNavigateUrl")),
         kind=_kind(_text(told, "browserType")),
-        unmet=tuple(name for name in FLAGS if _flag(told, name)),
+        person=_flag(told, "callForUser"),
+        recorded=_flag(told, "enableRecord"),
+        lifelike=_flag(told, "behaviorSimulate"),
+        unmet=tuple(f"{name}: {why}" for name, why in UNMET.items() if _flag(told, name)),
     )
 
 

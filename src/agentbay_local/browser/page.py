@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from agentbay_local.browser.cdp import Cdp, Json
 from agentbay_local.browser.faults import PageFault
+from agentbay_local.browser.hand import Hand
 from agentbay_local.browser.keys import strokes
 
-__all__ = ["Page"]
+__all__ = ["MARK", "Page"]
 
 LOAD_S: Final = 30.0
 SETTLE_S: Final = 10.0
@@ -27,6 +28,9 @@ KEPT: Final = 200
 LONGEST_LINE: Final = 1000
 TALLEST: Final = 16_000
 """Pixels of the longest side of a picture."""
+MARK: Final = {"expression": "console.log('wuying-call-for-user')"}
+"""What the console of a page says that needs a person, for those who look there."""
+CRASHED: Final = "the page has crashed: navigate to an address to have it again"
 HINTS: Final = {
     "net::ERR_TUNNEL_CONNECTION_FAILED": " (the way out of the session refused it: does its policy allow this host?)",
     "net::ERR_CONNECTION_REFUSED": " (nothing listens there in the session)",
@@ -42,14 +46,14 @@ def look() -> str:
 class Page:
     """A target of the browser, attached to. It works in a world beside the page's own scripts."""
 
-    def __init__(self, cdp: Cdp, target: str, session: str) -> None:
+    def __init__(self, cdp: Cdp, target: str, session: str, *, lifelike: bool = False) -> None:
         self.target = target
         self.console: deque[str] = deque(maxlen=KEPT)
         self.requests: dict[str, str] = {}
         self.dialog: Json | None = None
         """The alert, question or request for text that holds the page up."""
         self.crashed = False
-        self._cdp, self._session = cdp, session
+        self._cdp, self._session, self._hand = cdp, session, Hand() if lifelike else None
         self._world: int | None = None
         self._loading = False
         self._stirred = asyncio.Event()
@@ -63,7 +67,7 @@ class Page:
     async def call(self, method: str, /, timeout: float = LOAD_S, **params: Any) -> Json:
         """Asks the page for something. Raises PageFault when it cannot, BrowserGone."""
         if self.crashed:
-            raise PageFault("the page has crashed: open it again")
+            raise PageFault(CRASHED)
         return await self._cdp.call(method, params, session=self._session, timeout=timeout)
 
     # --- What it tells ------------------------------------------------------------------------------------------------
@@ -130,7 +134,8 @@ class Page:
             del self.requests[next(iter(self.requests))]
 
     def _crash(self, _: Json) -> None:
-        self.crashed = True
+        self.crashed, self.dialog, self._world = True, None, None
+        self._cdp.give_up(self._session, CRASHED)
         self._stirred.set()
 
     # --- Scripts ------------------------------------------------------------------------------------------------------
@@ -194,6 +199,11 @@ class Page:
                 each.cancel()
             await asyncio.gather(call, dialog, return_exceptions=True)
 
+    async def mark(self) -> None:
+        """Have its console say that a person is needed."""
+        with contextlib.suppress(PageFault):
+            await self._unless_dialog("Runtime.evaluate", **MARK)
+
     # --- Where it is --------------------------------------------------------------------------------------------------
 
     async def place(self) -> tuple[str, str]:
@@ -204,7 +214,7 @@ class Page:
 
     async def navigate(self, url: str) -> None:
         """Open an address, and wait until it has loaded. Raises PageFault when it cannot be opened."""
-        self._loading = True
+        self._loading, self.crashed = True, False
         try:
             told = await self._unless_dialog("Page.navigate", url=url)
         except PageFault as fault:
@@ -258,6 +268,11 @@ class Page:
         told = await self.call("Page.captureScreenshot", **asked)
         return base64.b64decode(told["data"])
 
+    async def size(self) -> tuple[int, int]:
+        """Width and height of the window's picture, in pixels."""
+        told = (await self.call("Page.getLayoutMetrics"))["cssVisualViewport"]
+        return round(told["clientWidth"]), round(told["clientHeight"])
+
     # --- Mouse and keyboard -------------------------------------------------------------------------------------------
 
     async def click(self, place: str, *, count: int = 1, button: str = "left") -> None:
@@ -266,14 +281,14 @@ class Page:
         if point is None or not point["reached"]:
             await self.ask("click", place)
         else:
-            await self._mouse("mouseMoved", point)
+            await self._move(point)
             for number in range(1, count + 1):
                 for kind in ("mousePressed", "mouseReleased"):
                     await self._mouse(kind, point, button=button, clickCount=number)
         await self.settle()
 
     async def hover(self, place: str) -> None:
-        await self._mouse("mouseMoved", await self.ask("point", place))
+        await self._move(await self.ask("point", place))
 
     async def drag(self, start: str, end: str) -> None:
         first = await self.ask("point", start)
@@ -286,6 +301,13 @@ class Page:
         await self._mouse("mouseReleased", last, button="left", clickCount=1)
         await self.settle()
 
+    async def _move(self, point: Json) -> None:
+        """The mouse goes to a point: at once, or on a way and in a time as a hand would."""
+        for between, seconds in self._hand.way(point) if self._hand else ():
+            await self._mouse("mouseMoved", between)
+            await asyncio.sleep(seconds)
+        await self._mouse("mouseMoved", point)
+
     async def _mouse(self, kind: str, point: Json, **more: Any) -> None:
         if self.dialog is None:
             await self._unless_dialog("Input.dispatchMouseEvent", type=kind, x=point["x"], y=point["y"], **more)
@@ -293,10 +315,11 @@ class Page:
     async def fill(self, place: str, text: str, *, slowly: bool = False, submit: bool = False) -> None:
         """Put text into a field, in place of what it holds."""
         await self.ask("focus", place)
-        if slowly:
+        if slowly or self._hand:
             await self.press("Delete")
             for letter in text:
                 await self._insert(letter)
+                await asyncio.sleep(self._hand.pause() if self._hand else 0)
         elif text:
             await self._insert(text)
         else:

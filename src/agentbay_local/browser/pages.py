@@ -19,8 +19,8 @@ GONE_LOOKS: Final = 150
 class Pages:
     """The connection of the tools to the browser, made when one of them first needs it."""
 
-    def __init__(self, sandbox: Sandbox, port: int, path: str) -> None:
-        self._sandbox, self._port, self._path = sandbox, port, path
+    def __init__(self, sandbox: Sandbox, port: int, path: str, *, lifelike: bool = False) -> None:
+        self._sandbox, self._port, self._path, self._lifelike = sandbox, port, path, lifelike
         self._cdp: Cdp | None = None
         self._attached: dict[str, Page] = {}
         self._active = ""
@@ -35,6 +35,19 @@ class Pages:
         for info in found:
             self._seen.setdefault(str(info["targetId"]), len(self._seen))
         return sorted(found, key=lambda info: self._seen[str(info["targetId"])])  # the browser's own order changes
+
+    @property
+    def current(self) -> str:
+        """The page last worked on; empty before the first."""
+        return self._active
+
+    def attached(self, target: str) -> Page | None:
+        """A page that has been worked on."""
+        return self._attached.get(target)
+
+    def lead(self, target: str) -> None:
+        """From now on this page is meant, unless a call names another."""
+        self._active = target
 
     async def active(self, context: int = 0, target: str | None = None) -> Page:
         """The page that is meant: the one named, or the one last worked on, or the newest. Raises BrowserFault."""
@@ -112,7 +125,7 @@ class Pages:
         if page is None:
             cdp = await self._connection()
             told = await cdp.call("Target.attachToTarget", {"targetId": target, "flatten": True})
-            page = Page(cdp, target, str(told["sessionId"]))
+            page = Page(cdp, target, str(told["sessionId"]), lifelike=self._lifelike)
             cdp.listeners.append(page.heard)
             await page.prepare()
             self._attached[target] = page

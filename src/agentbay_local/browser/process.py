@@ -8,19 +8,24 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from attrs import evolve
 
 from agentbay_local.browser import installed
+from agentbay_local.browser.calls import Calls
 from agentbay_local.browser.cdp import Cdp
 from agentbay_local.browser.faults import BrowserFault, BrowserGone, PageFault, UnfitOption
 from agentbay_local.browser.keeper import Keeper, Told, fit_window, told_by
+from agentbay_local.browser.lookout import Lookout
 from agentbay_local.browser.options import CDP_PORT, Options, Upstream, command_line
 from agentbay_local.browser.pages import Pages
 from agentbay_local.browser.persona import document, from_document
+from agentbay_local.browser.recorder import Recorder
 from agentbay_local.browser.upstream import Relay
+from agentbay_local.desktop import Desktop
+from agentbay_local.desktop import parts as desktops
 from agentbay_local.logs import say
 from agentbay_local.sandbox.bwrap import DOOR
 from agentbay_local.sandbox.contract import LimitReached, Process, Sandbox, SandboxError
@@ -33,7 +38,10 @@ log = logging.getLogger("agentbay_local")
 START_S: Final = 40.0
 STOP_S: Final = 5.0
 """Seconds in which it may write down cookies and the like, before it is killed."""
+LAST_WORD_S: Final = 1.0
+"""Seconds between the end of its connections and that of its process, at most."""
 LISTENING: Final = re.compile(r"DevTools listening on ws://[^/\s]+(/devtools/browser/[0-9a-f-]+)")
+SCREEN: Final = (desktops.WIDTH, desktops.HEIGHT)
 NOISE: Final = ("dbus", "udev", "Fontconfig", "gpu", "vaapi", "DevTools listening")
 LAST_WORDS: Final = 2000
 LOCKS: Final = ("SingletonLock", "SingletonSocket", "SingletonCookie")
@@ -42,15 +50,26 @@ ENDED: Final = "the browser has ended ({why}), and its pages are gone; the next 
 
 
 class Browser:
-    """At most one process tree, and the connection by which the tools drive it."""
+    """At most one process tree, and the connection by which the tools drive it.
 
-    def __init__(self, sandbox: Sandbox, options: Options | None = None) -> None:
+    With a desktop it has a window there, if this machine has desktops.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        options: Options | None = None,
+        calls: Calls | None = None,
+        desktop: Desktop | None = None,
+    ) -> None:
         self.path = ""
         """Where its CDP endpoint is on the port; empty while none runs."""
         self.options = options or Options()
         """Those of the last start, and of the next one that brings none."""
         self.pages: Pages | None = None
-        self._sandbox = sandbox
+        self.calls = calls or Calls()
+        """Where it asks for a person."""
+        self._sandbox, self._desktop = sandbox, desktop
         self._lock = asyncio.Lock()
         self._process: Process | None = None
         self._output: asyncio.Task[None] | None = None
@@ -58,15 +77,17 @@ class Browser:
         self._listening: asyncio.Future[str] | None = None
         self._cdp: Cdp | None = None
         self._relay: Relay | None = None
+        self._recorder: Recorder | None = None
+        self._lookout: Lookout | None = None
         self._lost = ""
 
     @property
     def running(self) -> bool:
         return bool(self.path)
 
-    def elsewhere(self, sandbox: Sandbox) -> Browser:
+    def elsewhere(self, sandbox: Sandbox, desktop: Desktop | None = None) -> Browser:
         """One in another sandbox, where it will start as this one did last."""
-        return Browser(sandbox, self.options)
+        return Browser(sandbox, self.options, self.calls, desktop)
 
     async def start(self, options: Options) -> int:
         """Start it, unless it runs; the port inside. Raises BrowserFault, BrowserMissing, UnfitOption, SandboxError."""
@@ -100,6 +121,13 @@ class Browser:
             raise BrowserGone(ENDED.format(why="just now"))
         return self.pages
 
+    async def explained(self, fault: BrowserGone) -> BrowserGone:
+        """What a call that it has left without an answer says: how it ended, where that is known by now."""
+        if self._output is not None:
+            await asyncio.wait([self._output], timeout=LAST_WORD_S)
+        told, self._lost = self._lost, ""
+        return BrowserGone(ENDED.format(why=told)) if told else fault
+
     async def stop(self) -> None:
         """End it in an orderly way: what it keeps in its profile is written. Nothing happens if none runs."""
         async with self._lock:
@@ -124,15 +152,32 @@ class Browser:
         if extensions and found.shell_only:
             text = "cannot be met: there are extensions, and the headless shell of this server runs none."
             raise UnfitOption(f"{text} This mends it: {installed.INSTALL}")
-        if options.unmet:
-            log.warning("the browser does not do what was asked for: %s", ", ".join(options.unmet))
+        for wish in options.unmet:
+            log.warning("the browser does not do what was asked for: %s", wish)
+            self.calls.notice(wish)
         await self._refuse_taken_port()
         options = await self._same_persona(options)
         await self._tidy(options.profile)
         async with closing_on_failure(self._finish):
             proxy_port = await self._way_out(options.upstream)
-            await self._launch([found.inside, *command_line(options, proxy_port, extensions)])
+            shown = await self._display(found, options)
+            line = command_line(options, proxy_port, extensions, screen=SCREEN if shown else None)
+            await self._launch([found.inside, *line], shown)
             await self._settle(options)
+
+    async def _display(self, found: installed.Installed, options: Options) -> dict[str, str]:
+        """The variables that lead it to the desktop; none where it is to have no window."""
+        hidden = any(argument.startswith("--headless") for argument in options.arguments)
+        if self._desktop is None or hidden or found.shell_only or desktops.find().missing:
+            return {}
+        for last in (False, True):  # one that has ended says so once
+            try:
+                async with self._desktop.using():
+                    return {"DISPLAY": desktops.DISPLAY}
+            except desktops.NoDesktop as fault:
+                if last:
+                    raise BrowserFault(f"the browser has no desktop for its window: {fault}") from fault
+        raise AssertionError
 
     async def _extensions(self, options: Options) -> tuple[str, ...]:
         """The unpacked extensions: folders that have a manifest."""
@@ -181,11 +226,11 @@ class Browser:
         self._relay = await Relay.open(self._sandbox, upstream)
         return self._relay.port
 
-    async def _launch(self, argv: list[str]) -> None:
+    async def _launch(self, argv: list[str], env: Mapping[str, str]) -> None:
         self._listening = asyncio.get_running_loop().create_future()
         self._heard = ""
         try:
-            self._process = await self._sandbox.spawn(["/bin/sh", "-c", MERGED, *argv])
+            self._process = await self._sandbox.spawn(["/bin/sh", "-c", MERGED, *argv], env=env or None)
         except LimitReached as error:
             raise BrowserFault(f"the browser could not be started: {error}") from error
         self._output = asyncio.create_task(self._listen(self._process))
@@ -234,11 +279,15 @@ class Browser:
             await fit_window(cdp, options.viewport)
         agent = str((await cdp.call("Browser.getVersion")).get("userAgent", ""))
         told = told_by(options, agent)
-        if told:
-            major = re.search(r"Chrome/(\d+)", agent)
-            await Keeper(cdp, told, major[1] if major else "0").begin()
+        major = re.search(r"Chrome/(\d+)", agent)
+        if options.recorded:
+            self._recorder = Recorder(self._sandbox, cdp)
+        if options.person:
+            self._lookout = Lookout(cdp, self.calls)
+            await self._lookout.begin()
+        await Keeper(cdp, told, major[1] if major else "0", self._recorder).begin()
         await self._keep(options, told)
-        self.pages = Pages(self._sandbox, CDP_PORT, self.path)
+        self.pages = Pages(self._sandbox, CDP_PORT, self.path, lifelike=options.lifelike)
 
     async def _keep(self, options: Options, told: Told) -> None:
         if not options.persona_file or told.persona is None:
@@ -259,6 +308,8 @@ class Browser:
         self._process = None
         if process is not None:
             ended = asyncio.ensure_future(process.wait())
+            if self._recorder is not None:
+                await self._recorder.close()
             if cdp is not None:
                 with contextlib.suppress(BrowserGone, PageFault):
                     await cdp.call("Browser.close", timeout=STOP_S)
@@ -273,7 +324,9 @@ class Browser:
         cdp, self._cdp = self._cdp, None
         pages, self.pages = self.pages, None
         relay, self._relay = self._relay, None
-        for each in (pages, cdp, relay):
+        recorder, self._recorder = self._recorder, None
+        lookout, self._lookout = self._lookout, None
+        for each in (recorder, lookout, pages, cdp, relay):
             if each is not None:
                 await each.close()
 

@@ -39,7 +39,9 @@ async def run_code(call: Call) -> Json:
         await running.take(Raised("KernelDied", str(gone)))
     finally:
         outcome = "error" if running.failed or not running.ended else "ok"
-        call.connection.streamed(METHOD, outcome, time.perf_counter() - begun)
+        took = time.perf_counter() - begun
+        call.connection.streamed(METHOD, outcome, took)
+        call.connection.session.journal.add(METHOD, {"language": language, "code": code}, outcome, took)
     return running.last()
 
 

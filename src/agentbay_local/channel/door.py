@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
-from agentbay_local.channel import code, terminals, watches
+from agentbay_local.channel import code, people, terminals, watches
 from agentbay_local.channel.connection import LAST_WORDS, Connection
 from agentbay_local.channel.room import Room
 from agentbay_local.guard import linked
@@ -22,7 +22,7 @@ __all__ = ["TARGET_MODULES", "ChannelDoor"]
 log = logging.getLogger("agentbay_local")
 
 # Importing them makes their messages known.
-TARGET_MODULES = (code, terminals, watches)
+TARGET_MODULES = (code, people, terminals, watches)
 
 LARGEST_FRAME: Final = 16 << 20
 MOST_CONNECTIONS: Final = 100
@@ -55,7 +55,8 @@ class ChannelDoor:
         try:
             if not room.session.live:  # it ended meanwhile
                 await room.dismiss(connection)
-            await connection.serve()
+            with people.hearing(connection):
+                await connection.serve()
         finally:
             room.connections.discard(connection)
             say("channel closed", session=room.session.id)

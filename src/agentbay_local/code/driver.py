@@ -1,14 +1,15 @@
 """Drives one Jupyter kernel from inside the sandbox.
 
 The host writes JSON lines to standard input (`execute`, `interrupt`, `env`, `ping`) and reads JSON lines, one event
-each, from standard output. This file, `child.py`, `run.py` and `node_kernel.py` reach the sandbox as text (`kernel.py`
-says how), so they may import nothing of this project but each other.
+each, from standard output. This file and those that it is made of reach the sandbox as text (`kernel.py` says which and
+how), so they may import nothing of this project but each other.
 """
 
 from __future__ import annotations
 
 import collections
 import gc
+import importlib
 import json
 import os
 import signal
@@ -16,9 +17,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import zmq
-
-from .child import KernelFailed, KernelProcess
+from .environment import setting
+from .process import KernelFailed, KernelProcess, Unfit, waiting_for
+from .programs import find_spec, found_program
 from .run import OUT, Run
 
 LATE_LIMIT = 64 << 10  # characters kept from what background work prints between two calls
@@ -29,11 +30,26 @@ SUSPENDED_S = 1.5  # a longer gap between two ticks means that the whole session
 
 Event = dict[str, Any]
 
-ENV_CODE = {
-    "python": "(lambda e, s: [e.pop(k, None) if v is None else e.__setitem__(k, v) for k, v in s.items()])"
-    "(__import__('os').environ, __import__('json').loads({0!r}))",
-    "javascript": "for (const [k, v] of Object.entries({0})) v === null ? delete process.env[k] : process.env[k] = v",
-}
+
+def launched(language: str, texts: Mapping[str, str]) -> KernelProcess:
+    """A running kernel: ours where its program is there, else one that is installed; raises KernelFailed."""
+    kernel: KernelProcess
+    if language == "python":
+        kernel = part("child").PythonKernel()
+    elif found_program(language):
+        kernel = part(f"{language}_loop").Kernel(texts)
+    else:
+        kernel = part("spec_kernel").SpecKernel(find_spec(language))
+    return kernel
+
+
+def part(name: str) -> Any:
+    """One of our modules: what it imports is slow, and of no use to other languages."""
+    return importlib.import_module(f".{name}", __package__)
+
+
+def is_picture(data: Event) -> bool:
+    return any(kind.startswith("image/") for kind in data)
 
 
 class Driver:
@@ -75,9 +91,9 @@ class Driver:
     def on_env(self, order: Event) -> None:
         for name, value in order["set"].items():
             os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
-        if self.kernel:  # a later kernel inherits them
-            code = ENV_CODE[self.language].replace("{0!r}", repr(json.dumps(order["set"])))
-            self.waiting.append(Run(0, code.replace("{0}", json.dumps(order["set"])), GRACE_S, silent=True))
+        code = setting(self.language, order["set"])
+        if self.kernel and code:  # a later kernel inherits them
+            self.waiting.append(Run(0, code, GRACE_S, silent=True))
 
     def on_interrupt(self, order: Event) -> None:
         if self.run and self.run.identity == order["id"]:
@@ -91,7 +107,7 @@ class Driver:
 
     def start(self) -> KernelProcess:
         if self.kernel is None:
-            self.kernel = KernelProcess(self.language, self.texts)
+            self.kernel = launched(self.language, self.texts)
         return self.kernel
 
     def replace(self) -> None:
@@ -111,11 +127,15 @@ class Driver:
         try:
             kernel = self.start()
         except KernelFailed as failure:
-            run.failed("KernelFailed", str(failure))
+            run.failed(failure.name, str(failure))
             return
         if not run.silent:
             self.tell_late(run)
-        run.begin(kernel.execute(run.code, silent=run.silent))
+        try:
+            run.begin(kernel.execute(run.code, silent=run.silent))
+        except Unfit as unfit:
+            run.failed("ValueError", str(unfit))
+            return
         self.run, self.last_tick = run, time.monotonic()
 
     def tell_late(self, run: Run) -> None:
@@ -163,7 +183,8 @@ class Driver:
     def on_death(self) -> None:
         assert self.kernel is not None
         words = f"the {self.language} kernel {self.kernel.reap()}"
-        self.read_iopub()
+        self.read_messages()
+        self.read_texts()
         run, self.run = self.run, None
         if run:
             run.failed("KernelDied", f"{words}; its variables are gone and the next call starts with a new kernel")
@@ -173,12 +194,20 @@ class Driver:
 
     # -- messages
 
-    def read_shell(self) -> None:
+    def read_messages(self) -> None:
         assert self.kernel is not None
-        for message in self.kernel.messages(self.kernel.shell):
-            if self.run and message["parent_header"].get("msg_id") == self.run.message:
-                self.run.reply = message["content"]
-                self.show_pages(self.run)
+        for channel in self.kernel.channels:
+            for message in self.kernel.messages(channel):
+                handle = self.HANDLERS.get(message["msg_type"])
+                if handle:
+                    handle(self, message["content"], message["parent_header"].get("msg_id"))
+                if self.keep_pace() and self.kernel.unread_stays:
+                    break
+
+    def on_reply(self, content: Event, parent: str) -> None:
+        if self.run and parent == self.run.message:
+            self.run.reply = content
+            self.show_pages(self.run)
 
     def show_pages(self, run: Run) -> None:
         """Help that a terminal would page (`name?`) is a result like any other."""
@@ -186,34 +215,44 @@ class Driver:
             if payload.get("source") == "page":
                 run.send("result", data=run.rich(payload["data"]), main=False)
 
-    def read_iopub(self) -> None:
+    def read_texts(self) -> None:
+        """What the kernel, or a program that it started, printed without telling it by messages."""
         assert self.kernel is not None
-        for message in self.kernel.messages(self.kernel.iopub):
-            handle = self.HANDLERS.get(message["msg_type"])
-            if handle:
-                handle(self, message["content"], message["parent_header"].get("msg_id"))
-            if self.keep_pace():
-                return
+        for name, text in self.kernel.texts():
+            self.on_text(name, text)
 
     def on_stream(self, content: Event, _parent: str) -> None:
+        self.on_text(content["name"], content["text"])
+
+    def on_text(self, name: str, text: str) -> None:
         if self.run and not self.run.silent:
-            self.run.send_text(content["name"], content["text"])
+            self.run.show_kept()
+            self.run.send_text(name, text)
         elif self.late_room > 0:
-            self.late.append((content["name"], content["text"][: self.late_room]))
-            self.late_room -= len(content["text"])
+            self.late.append((name, text[: self.late_room]))
+            self.late_room -= len(text)
 
     def on_result(self, content: Event, parent: str) -> None:
         if self.run and parent == self.run.message:
+            self.read_texts()
+            self.run.show_kept()
             self.run.send("result", data=self.run.rich(content["data"]), main=True)
 
     def on_display(self, content: Event, parent: str) -> None:
         if self.run and parent == self.run.message:
-            place = content.get("transient", {}).get("display_id")
-            self.run.send("result", data=self.run.rich(content["data"]), main=False, place=place)
+            self.read_texts()
+            shown = {"data": self.run.rich(content["data"]), "place": content.get("transient", {}).get("display_id")}
+            if self.kernel and self.kernel.values_are_displays and not is_picture(content["data"]):
+                self.run.show_kept()
+                self.run.kept = shown
+            else:
+                self.run.send("result", main=False, **shown)
 
     def on_error(self, content: Event, parent: str) -> None:
         if self.run and parent == self.run.message and not self.run.stopping:
-            self.run.raised(content, "\n".join(content["traceback"]))
+            assert self.kernel is not None
+            self.read_texts()
+            self.run.raised(self.kernel.told(content), "\n".join(content["traceback"]))
 
     def on_status(self, content: Event, parent: str) -> None:
         if self.run and parent == self.run.message and content["execution_state"] == "idle":
@@ -221,13 +260,14 @@ class Driver:
 
     HANDLERS: ClassVar = {
         "stream": on_stream, "execute_result": on_result, "display_data": on_display, "update_display_data": on_display,
-        "error": on_error, "status": on_status,
+        "error": on_error, "status": on_status, "execute_reply": on_reply,
     }  # fmt: skip
 
     def end_run(self) -> None:
         run = self.run
         if run is None or not run.idle or run.reply is None:
             return
+        self.read_texts()
         self.run = None
         if run.stopping:
             run.failed(*self.stopped(run, "its variables were kept"))
@@ -248,20 +288,17 @@ class Driver:
 
     def step(self) -> bool:
         """Wait for the next thing to happen and deal with it; False once the host has gone."""
-        poller = zmq.Poller()
-        poller.register(0, zmq.POLLIN)
-        kernel = self.kernel
-        if kernel:
-            for source in (kernel.shell, kernel.pidfd) if kernel.held else (kernel.iopub, kernel.shell, kernel.pidfd):
-                poller.register(source, zmq.POLLIN)
-        if OUT.waiting:
-            poller.register(1, zmq.POLLOUT)
+        kernel, writing = self.kernel, [1] if OUT.waiting else []
+        poller = kernel.poller([0], writing) if kernel else waiting_for([0], writing)
         ready = dict(poller.poll(TICK_MS if self.run else 0 if self.waiting else None))
         if 1 in ready:
             OUT.flush()
-        if kernel and (kernel.iopub in ready or kernel.shell in ready):
-            self.read_iopub()
-            self.read_shell()
+        if kernel:
+            kernel.push()
+        if kernel and any(channel in ready for channel in kernel.channels):
+            self.read_messages()
+        if kernel and any(outlet.descriptor in ready for outlet in kernel.outlets):
+            self.read_texts()
         self.end_run()
         if kernel and kernel.pidfd in ready:
             self.on_death()
@@ -273,6 +310,8 @@ class Driver:
 def main(language: str, texts: Mapping[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.set_blocking(1, False)
+    if language == "python":
+        part("child")
     gc.freeze()  # keeps the pages shared after the fork
     driver = Driver(language, texts)
     driver.replace()

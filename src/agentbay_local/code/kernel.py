@@ -19,26 +19,56 @@ LINE_LIMIT = 128 << 20  # bytes; above any line that an honest driver sends
 READ_SIZE = 1 << 18
 START_LIMIT_S = 60.0
 CLOSE_LIMIT_S = 2.0
-ALIASES = {"py": "python", "python3": "python", "js": "javascript", "node": "javascript", "nodejs": "javascript"}
-DRIVER = ("run.py", "child.py", "driver.py")
-PARTS = {"python": DRIVER, "javascript": ("node_kernel.py", "node_loop.js", *DRIVER)}
+ALIASES = {
+    "py": "python", "python3": "python", "js": "javascript", "node": "javascript", "nodejs": "javascript",
+    "sh": "bash", "shell": "bash",
+}  # fmt: skip
+DRIVER = ("driver.py", "environment.py", "process.py", "programs.py", "run.py")
+JUPYTER = ("jupyter.py", "spec_kernel.py")
+LOOP = ("loop_kernel.py", *JUPYTER)
+PARTS = {
+    "python": (*DRIVER, "jupyter.py", "child.py"),
+    "javascript": (*DRIVER, *LOOP, "javascript_loop.py", "node_loop.js"),
+    "bash": (*DRIVER, *LOOP, "bash_loop.py"),
+    "java": (*DRIVER, *LOOP, "java_loop.py", "JavaLoop.java"),
+    "r": (*DRIVER, *JUPYTER),
+}
+"""The languages, and what of this folder is sent into the sandbox for each."""
+
 CANNOT_START = (
     "the code interpreter did not start. It needs ipykernel 7 or newer beside the server: "
     "pip install 'agentbay-sdk[local]'"
 )
 ENDED = "the code interpreter ended; its variables are gone and the next call starts a new one"
-# Makes modules of the texts that follow on the command line, in a package of their own, and starts the last one.
+# The command line is short, because programs inside list it: what it runs comes first on standard input, with its size.
+COMMAND = """
+import os, sys
+text, size = b"", int(os.read(0, 8))
+while len(text) < size:
+    text += os.read(0, size - len(text)) or sys.exit(1)
+exec(text)
+"""
+# Makes modules of the texts when they are imported, in a package of their own, and starts the driver.
 BOOT = """
-import sys, types
-words = iter(sys.argv[2:])
-texts = dict(zip(words, words))
+import importlib.util, types
+
+class Texts:
+    def find_spec(self, name, path=None, target=None):
+        package, _, module = name.rpartition(".")
+        ours = package == "kernel_driver" and f"{module}.py" in texts
+        return importlib.util.spec_from_loader(name, self) if ours else None
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        file = module.__name__.rpartition(".")[2] + ".py"
+        exec(compile(texts[file], file, "exec"), module.__dict__)
+
+sys.meta_path.insert(0, Texts())
 package = sys.modules["kernel_driver"] = types.ModuleType("kernel_driver")
 package.__path__ = []
-for name in [name[:-3] for name in texts if name.endswith(".py")]:
-    module = sys.modules["kernel_driver." + name] = types.ModuleType("kernel_driver." + name)
-    module.__package__ = "kernel_driver"
-    exec(compile(texts[name + ".py"], name + ".py", "exec"), module.__dict__)
-module.main(sys.argv[1], texts)
+importlib.import_module("kernel_driver.driver").main(sys.argv[1], texts)
 """
 
 
@@ -65,8 +95,8 @@ class UnsupportedLanguage(ValueError):
     """The runtime has no interpreter for this language; the text names those that it has."""
 
     def __init__(self, language: str) -> None:
-        served = " and ".join(f"'{name}'" for name in PARTS)
-        super().__init__(f"Unsupported language: {language}. This runtime runs {served}.")
+        *served, last = (f"'{name}'" for name in PARTS)
+        super().__init__(f"Unsupported language: {language}. This runtime runs {', '.join(served)} and {last}.")
 
 
 class DriverGone(Exception):
@@ -75,13 +105,16 @@ class DriverGone(Exception):
 
 def driver_argv(language: str, interpreter: str) -> list[str]:
     """The command that starts a driver; it needs no file but the interpreter with its installed packages."""
-    return [interpreter, "-I", "-c", BOOT, language, *_texts(language)]
+    return [interpreter, "-I", "-c", COMMAND, language]
 
 
 @cache
-def _texts(language: str) -> tuple[str, ...]:
+def driver_text(language: str) -> bytes:
+    """What the command reads before all else."""
     here = files("agentbay_local.code")
-    return tuple(word for name in PARTS[language] for word in (name, here.joinpath(name).read_text("utf-8")))
+    texts = {name: here.joinpath(name).read_text("utf-8") for name in PARTS[language]}
+    text = f"texts = {texts!r}\n{BOOT}".encode()
+    return b"%08d%s" % (len(text), text)
 
 
 def canonical(language: str) -> str:
@@ -105,8 +138,8 @@ def usable(values: Mapping[str, str]) -> dict[str, str]:
 class Kernel:
     """One kernel of a session. Calls that overlap run one after the other; a kernel that died is replaced."""
 
-    def __init__(self, spawner: Spawner, argv: Sequence[str], *, cwd: str, env: dict[str, str]) -> None:
-        self._spawner, self._argv, self._cwd, self._env = spawner, argv, cwd, env
+    def __init__(self, spawner: Spawner, argv: Sequence[str], text: bytes, *, cwd: str, env: dict[str, str]) -> None:
+        self._spawner, self._argv, self._text, self._cwd, self._env = spawner, argv, text, cwd, env
         self._lock = asyncio.Lock()
         self._process: Process | None = None
         self._input = bytearray()
@@ -194,6 +227,7 @@ class Kernel:
         await self._drop()
         given = dict(self._env)
         self._process = await self._spawner.spawn(self._argv, cwd=self._cwd, env=given or None)
+        self._process.writer.write(self._text)
         # Sent ahead of "ready", so that it is on its way even if whoever waits for that is cancelled.
         self._send_env({name: value for name, value in self._env.items() if given.get(name) != value})
         try:
@@ -275,7 +309,8 @@ class Kernels:
         name = canonical(language)
         if name not in self._kernels:
             argv = driver_argv(name, self._interpreter)
-            self._kernels[name] = Kernel(self._spawner, argv, cwd=self._cwd, env=dict(self._env))
+            text = driver_text(name)
+            self._kernels[name] = Kernel(self._spawner, argv, text, cwd=self._cwd, env=dict(self._env))
         return self._kernels[name]
 
     async def start(self, language: str) -> None:

@@ -59,6 +59,7 @@ class Run:
         self.stopping = ""  # why it is being stopped: "timeout", "interrupt" or not at all
         self.nudged = False
         self.started = self.deadline = 0.0
+        self.kept: Event | None = None  # shown last, and perhaps the value of the last expression
         self.room = OUTPUT_LIMIT
         self.cut = False  # what was to be sent last
 
@@ -69,6 +70,12 @@ class Run:
     def send(self, kind: str, **content: Any) -> None:
         if not self.silent:
             OUT.put({"id": self.identity, "type": kind, **content})
+
+    def show_kept(self, *, main: bool = False) -> None:
+        """Send what was kept back until it was known whether something follows."""
+        kept, self.kept = self.kept, None
+        if kept:
+            self.send("result", main=main, **kept)
 
     def send_text(self, stream: str, text: str) -> None:
         kept = self.fit(text)
@@ -100,14 +107,17 @@ class Run:
         if self.told or (error["ename"] == "SystemExit" and error["evalue"] in ("", "0", "None")):
             return
         self.told = True
+        self.show_kept()
         value, trace = self.fit(error["evalue"]), self.fit(traceback)
         self.send("error", name=error["ename"], value=value, traceback=trace)
 
     def failed(self, name: str, value: str) -> None:
+        self.show_kept()
         self.send("error", name=name, value=value, traceback="")
         self.finish()
 
     def finish(self) -> None:
+        self.show_kept(main=not self.told)
         reply = self.reply or {}
         took = time.monotonic() - self.started if self.started else 0.0
         self.send("end", count=reply.get("execution_count") or 0, seconds=round(took, 6))

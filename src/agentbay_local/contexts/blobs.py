@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agentbay_local.contexts.values import Blob
 
-__all__ = ["Blobs"]
+__all__ = ["Blobs", "flush_all"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TEMPORARY = re.compile(r"part-([0-9a-f]+)-[0-9a-f]+")
@@ -50,7 +50,7 @@ class Blobs:
     def flush(self, blobs: Collection[Blob]) -> None:
         """Brings the bytes of temporary files to the disk."""
         names = {blob.temporary for blob in blobs if blob.temporary}
-        if len(names) < _MANY or not _flush_all(self._folder):
+        if len(names) < _MANY or not flush_all(self._folder):
             for name in names:
                 _flush(self._folder / name)
 
@@ -105,7 +105,7 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _flush_all(folder: Path) -> bool:
+def flush_all(folder: Path) -> bool:
     """Brings all that the folder's filesystem has to the disk; tells whether this system can do that."""
     flush = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if flush is None:

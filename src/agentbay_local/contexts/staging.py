@@ -45,14 +45,14 @@ class Staging:
     ) -> None:
         await in_thread(self._pool, self._blobs.discard, self._names)
 
-    async def take(self, chunks: AsyncIterable[bytes], limit: int = LARGEST) -> Blob:
-        """Takes what comes, in pieces of any size.
+    async def take(self, chunks: AsyncIterable[bytes], limit: int = LARGEST, *, hashed: bool = True) -> Blob:
+        """Takes what comes, in pieces of any size. What is not hashed is quicker there, and cannot be stored.
 
         Raises:
             ServiceRefusal: there are more than `limit` bytes.
             StoreUnavailable: the disk is full, or the folder cannot be written.
         """
-        writer = self._writer(limit)
+        writer = self._writer(limit, hashed=hashed)
         writing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         writing.set_result(None)
         waiting = bytearray()
@@ -89,28 +89,29 @@ class Staging:
         if blob.temporary in self._names:
             self._names.remove(blob.temporary)
 
-    def _writer(self, limit: int) -> _Writer:
+    def _writer(self, limit: int, *, hashed: bool = True) -> _Writer:
         path = self._blobs.temporary()
         self._names.append(path.name)
-        return _Writer(path, self._folder, limit)
+        return _Writer(path, self._folder, limit, hashed=hashed)
 
 
 class _Writer:
     """One temporary file while it grows."""
 
-    def __init__(self, path: Path, folder: Path, limit: int) -> None:
+    def __init__(self, path: Path, folder: Path, limit: int, *, hashed: bool) -> None:
         self._path = path
         self._folder = folder
         self._limit = limit
         self._descriptor: int | None = None
         self._size = 0
-        self._hash = hashlib.sha256()
+        self._hash = hashlib.sha256() if hashed else None
 
     def write(self, data: bytes | bytearray) -> None:
         self._size += len(data)
         if self._size > self._limit:
             raise ServiceRefusal("EntityTooLarge", f"The file is larger than the limit of {self._limit} bytes.", 413)
-        self._hash.update(data)
+        if self._hash is not None:
+            self._hash.update(data)
         with store_faults(self._folder):
             rest = memoryview(data)
             while rest:
@@ -131,7 +132,7 @@ class _Writer:
         with store_faults(self._folder):
             self._opened()
         self.close()
-        return Blob(self._hash.hexdigest(), self._size, self._path.name)
+        return Blob(self._hash.hexdigest() if self._hash else "", self._size, self._path.name)
 
     def close(self) -> None:
         if self._descriptor is not None:

@@ -57,6 +57,17 @@ class Desktop:
         self._turn = asyncio.Lock()
         self._screen: Screen | None = None
 
+    @property
+    def running(self) -> bool:
+        """Whether it runs now; asking starts none."""
+        return self._screen is not None and self._screen.alive
+
+    async def renew(self) -> None:
+        """Let go of one that has ended, so that the next call starts one without telling of that."""
+        if self._screen is not None and not self._screen.alive:
+            async with self._turn:
+                await self._lost()
+
     @asynccontextmanager
     async def using(self) -> AsyncIterator[Screen]:
         """The desktop, for one call.

@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from attrs import Factory, define, field, frozen
 
+from agentbay_local.browser.installed import BrowserMissing
+from agentbay_local.desktop.browsers import browser_line, browser_name
+from agentbay_local.desktop.files import read, there
 from agentbay_local.desktop.parts import DISPLAY
 from agentbay_local.desktop.patience import until
-from agentbay_local.sandbox.bwrap import interpreter
 from agentbay_local.sandbox.contract import Process, Sandbox, SandboxError, SandboxGone
 
 __all__ = ["AppFailed", "Apps", "Place", "Running"]
@@ -89,7 +91,7 @@ class Apps:
     async def installed(self, *, menu: bool, desktop: bool, everything: bool) -> list[dict[str, str]]:
         """The programs that desktop entries tell of, by name."""
         asked = {"menu": menu, "desktop": desktop, "all": everything}
-        return [each for each in await self._inside("installed.py", asked) if isinstance(each, dict)]
+        return [stoppable(each) for each in await self._inside("installed.py", asked) if isinstance(each, dict)]
 
     async def running(self) -> list[Running]:
         """Every process but the sandbox's own first one."""
@@ -100,8 +102,13 @@ class Apps:
         except (AttributeError, KeyError, TypeError) as error:
             raise AppFailed("the sandbox gave no usable answer about its processes") from error
 
+    async def names(self, pids: Iterable[int]) -> dict[int, str]:
+        """What processes are called, of those that there are."""
+        told = {pid: await read(self._sandbox, f"/proc/{pid}/comm") for pid in set(pids)}
+        return {pid: name.decode(errors="replace").removesuffix("\n") for pid, name in told.items() if name}
+
     async def _inside(self, script: str, asked: Any) -> list[Any]:
-        argv = [str(interpreter()), "-I", "-S", "-c", (SCRIPTS / script).read_text("utf-8")]
+        argv = [self._sandbox.interpreter, "-I", "-S", "-c", (SCRIPTS / script).read_text("utf-8")]
         ended = await self._sandbox.run(argv, stdin=json.dumps(asked).encode(), timeout=PATIENCE_S)
         try:
             found = json.loads(ended.stdout)
@@ -120,17 +127,30 @@ class Apps:
             AppFailed: it ended at once with an error; the message has its last words.
             OSError: the folder is not there.
         """
-        line = FIELD_CODE.sub(lambda code: "%" if code[0] == "%%" else "", command).strip()
+        line = await self._runnable(command)
         argv = [place.shell, "-c", STARTER, "sh", f"exec {line}" if SIMPLE.fullmatch(line) else line]
         process = await self._sandbox.spawn(argv, cwd=place.folder, env={**place.env, "DISPLAY": DISPLAY})
         first = (await process.reader.readline()).strip()
         app = App(process)
         self._started.add(app)
         app.reading.add_done_callback(lambda _: self._over(app))
-        await self._early(app, line, shown)
+        await self._early(app, command.strip(), shown)
         session = int(first) if first.isdigit() else 0
         found = [each for each in await self.running() if each.session == session]
         return [each for each in found if STARTER not in each.cmdline] or found
+
+    async def _runnable(self, command: str) -> str:
+        """A command line without the codes of desktop entries; a browser is the one that this machine has.
+
+        A root of one's own may lack that one, and have another. Raises AppFailed where there is none at all.
+        """
+        line = FIELD_CODE.sub(lambda code: "%" if code[0] == "%%" else "", command).strip()
+        try:
+            found = browser_line(line)
+        except BrowserMissing as missing:
+            text = str(missing)
+            raise AppFailed(text[:1].upper() + text[1:]) from None
+        return found if found == line or await there(self._sandbox, found.split()[0]) else line
 
     def _over(self, app: App) -> None:
         """Nobody is left who could say anything."""
@@ -196,3 +216,9 @@ class Apps:
         await asyncio.gather(*reading, return_exceptions=True)
         with contextlib.suppress(SandboxError, SandboxGone):
             await asyncio.gather(*(app.process.kill() for app in list(self._started)))
+
+
+def stoppable(app: dict[str, str]) -> dict[str, str]:
+    """A browser is ended by the name that its process has, which its desktop entry does not tell."""
+    name = browser_name(str(app.get("start_cmd")))
+    return {**app, "stop_cmd": f"pkill -x {name}"} if name else app

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ["UnknownKey", "key_symbol", "text_symbols"]
+__all__ = ["UnknownKey", "is_character", "key_symbol", "text_symbols"]
 
 UNICODE: Final = 0x01000000
 """Added to a code point that has no older number."""
 SHIFT, CAPS_LOCK = 0xFFE1, 0xFFE5
+HELD: Final = (SHIFT, 0xFFE2, 0xFFE3, 0xFFE4, *range(0xFFE7, 0xFFEF), 0xFE03)
+"""Keys that change what others do while they are held: Shift, Ctrl, Meta, Alt, Super, Hyper, AltGr."""
+INERT: Final = frozenset({
+    8, 93, 97, 103, 120, 132, 149, *range(153, 158), 159, 161, 162, 168, 178, *range(182, 187), *range(191, 203),
+    *range(210, 214), *range(219, 223), 224, *range(226, 231), *range(234, 237), *range(243, 252), 254, 255,
+})  # fmt: skip
+"""Codes of keys that nobody obeys by their place: browsers do so with those for copying, going back, players and such,
+whatever they mean."""
 
 NAMED: Final = {
     "ctrl control": 0xFFE3,
@@ -76,6 +84,11 @@ def character(one: str) -> int:
     if 0x20 <= code <= 0x7E or 0xA0 <= code <= 0xFF:
         return code
     return CONTROLS.get(one) or UNICODE + code
+
+
+def is_character(symbol: int) -> bool:
+    """Whether a symbol is one of text, and not that of a key such as Shift or Tab."""
+    return symbol <= 0xFF or symbol > UNICODE
 
 
 def text_symbols(text: str) -> Iterator[int]:

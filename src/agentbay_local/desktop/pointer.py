@@ -53,6 +53,12 @@ class Pointer:
         number, times = BUTTONS[button]
         await self._play([self._motion(x, y), *times * [*self._click(number)]])
 
+    async def hold(self, x: int, y: int, button: str, *, down: bool) -> None:
+        """Press a button at a place and leave it down, or release it there. Raises OffScreen."""
+        await self._check(x=x, y=y)
+        number, _ = BUTTONS[button]
+        await self._play([self._motion(x, y), (BUTTON_PRESS if down else BUTTON_RELEASE, number, 0, 0)])
+
     async def scroll(self, x: int, y: int, direction: str, amount: int) -> None:
         """Turn the wheel by some steps. Raises OffScreen."""
         await self._check(x=x, y=y)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from typing import Final, Self
 
 from attrs import define
 
 from agentbay_local.desktop import parts, xproto
+from agentbay_local.desktop.files import read, write
 from agentbay_local.desktop.keyboard import Keyboard
 from agentbay_local.desktop.parts import NoDesktop, Parts
 from agentbay_local.desktop.pointer import Pointer
@@ -25,10 +25,10 @@ __all__ = ["Screen"]
 START_S: Final = 20.0
 END_S: Final = 2.0
 COLOUR: Final = 0x3B4252
-LAST_WORDS: Final = 2048
 STARTER: Final = 'log=$1; shift; exec 2>"$log"; exec "$@"'
 QUIET: Final = 'log=$1; shift; exec >"$log" 2>&1; exec "$@"'
-KEPT: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+NO_COMPOSING: Final = {"XCOMPOSEFILE": "/dev/null"}
+"""Openbox reads the rules for composing characters again whenever a key changes, and does nothing else for a while."""
 
 
 class Part:
@@ -122,7 +122,7 @@ class Screen:
 async def _at_work(sandbox: Sandbox, windows: Windows) -> bool:
     """Whether the program that has the keyboard is running, or about to: then it may have keys yet to read."""
     pid = await windows.working_pid()
-    said = await _read(sandbox, f"/proc/{pid}/stat") if pid else b""
+    said = await read(sandbox, f"/proc/{pid}/stat") if pid else b""
     return said.rpartition(b")")[2].split()[:1] in ([b"R"], [b"D"])
 
 
@@ -139,19 +139,10 @@ async def _prepare(sandbox: Sandbox) -> None:
     await write(sandbox, parts.SETTINGS, parts.settings(focus_new=True))
 
 
-async def write(sandbox: Sandbox, path: str, content: bytes) -> None:
-    """A small file."""
-    fd = await sandbox.open(path, KEPT)
-    try:
-        os.write(fd, content)
-    finally:
-        os.close(fd)
-
-
 async def _spawn(sandbox: Sandbox, starter: str, part: str, argv: list[str]) -> Part:
     """A program whose complaints go to a file inside."""
     words = ["/bin/sh", "-c", starter, "sh", f"{parts.FOLDER}/{part}.log", *argv]
-    return Part(await sandbox.spawn(words, env={"DISPLAY": parts.DISPLAY}))
+    return Part(await sandbox.spawn(words, env={"DISPLAY": parts.DISPLAY, **NO_COMPOSING}))
 
 
 async def _manager(sandbox: Sandbox, found: Parts) -> Part:
@@ -194,19 +185,5 @@ async def _failed(sandbox: Sandbox, part: str, name: str) -> NoDesktop:
 
 
 async def _last_words(sandbox: Sandbox, path: str) -> str:
-    lines = (await _read(sandbox, path)).decode(errors="replace").strip().splitlines()
+    lines = (await read(sandbox, path)).decode(errors="replace").strip().splitlines()
     return " ".join(line.strip() for line in lines[-3:])
-
-
-async def _read(sandbox: Sandbox, path: str) -> bytes:
-    """The end of a small file; nothing if there is none."""
-    try:
-        fd = await sandbox.open(path, os.O_RDONLY)
-    except OSError:
-        return b""
-    try:
-        return os.pread(fd, LAST_WORDS, max(0, os.fstat(fd).st_size - LAST_WORDS))
-    except OSError:  # the process has ended
-        return b""
-    finally:
-        os.close(fd)

@@ -27,10 +27,14 @@ EFFECT_S: Final = 1.0
 DEAF_S: Final = 0.02
 LOOK_S: Final = 0.004
 LONGEST_TITLE: Final = 4096
+"""Bytes."""
+MOST: Final = 1000
+"""Windows of one desktop; whoever opens more wants to be in the way."""
 MAXIMIZED: Final = ("_NET_WM_STATE_MAXIMIZED_VERT", "_NET_WM_STATE_MAXIMIZED_HORZ")
 FULLSCREEN: Final = "_NET_WM_STATE_FULLSCREEN"
 EXTENTS: Final = "_NET_FRAME_EXTENTS"
 HIDDEN: Final = "_NET_WM_STATE_HIDDEN"
+NAMES: Final = ("_NET_WM_NAME", "_NET_WM_VISIBLE_NAME", "WM_NAME")
 
 
 class NoWindow(Exception):
@@ -94,15 +98,20 @@ class Windows:
     # --- What there is ------------------------------------------------------------------------------------------------
 
     async def every(self) -> list[Window]:
-        """All windows, oldest first."""
+        """All windows, oldest first. Raises NoWindow when there are too many to tell."""
+        await self._answered()
+        known = await self.ids()
+        if len(known) > MOST:
+            raise NoWindow(f"There are {len(known)} windows, and at most {MOST} can be listed: stop their program")
         found = []
-        for each in await self.ids():
+        for each in known:
             with contextlib.suppress(XRefused):  # it has closed just now
                 found.append(await self._window(each))
         return found
 
     async def active(self) -> Window:
         """The one that has the focus. Raises NoWindow."""
+        await self._answered()
         [told] = await self._link.properties(self._root, "_NET_ACTIVE_WINDOW")
         window = next(iter(read_words(told)), 0)
         if not window:
@@ -119,7 +128,7 @@ class Windows:
 
     async def _window(self, window: int) -> Window:
         place, corner = await self._link.ask(xproto.get_geometry(window), xproto.translate(window, self._root))
-        names = await self._link.properties(window, "_NET_WM_NAME", "_NET_WM_VISIBLE_NAME", "WM_NAME")
+        names = await self._link.properties(window, *NAMES, most=LONGEST_TITLE)
         width, height = unpack("HH", place, 16)
         x, y = unpack("hh", corner, 12)
         return Window(window, title(*names), x, y, width, height, await self.pid(window))
@@ -149,12 +158,14 @@ class Windows:
         """To the front, with the focus. Raises NoWindow, as all that follow."""
         await self._known(window)
         await self._tell(window, "_NET_ACTIVE_WINDOW", PERSON)
+        await self._settled()
         await until(lambda: self._is_active(window), EFFECT_S, LOOK_S)
 
     async def close(self, window: int) -> None:
         """As if a person had clicked it away; the program may ask back."""
         await self._known(window)
         await self._tell(window, "_NET_CLOSE_WINDOW", 0, PERSON)
+        await self._settled()
 
         async def gone() -> bool:
             return window not in await self.ids()
@@ -168,6 +179,7 @@ class Windows:
     async def minimize(self, window: int) -> None:
         await self._known(window)
         await self._tell(window, "WM_CHANGE_STATE", ICONIC)
+        await self._settled()
 
         async def away() -> bool:
             return await self._has(window, HIDDEN) and not await self._is_active(window)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections.abc import Callable
 from typing import Final, Self
 
 from agentbay_local.desktop import xproto
@@ -47,12 +48,14 @@ class XLink:
         self.setup = setup
         self.keys_changed = True
         """Whether the meaning of keys may be another than when this was last set to False."""
+        self.on_event: Callable[[bytes], None] | None = None
+        """Told of each event; must not wait."""
         self._reader = reader
         self._writer = writer
         self._sent = 0
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
         self._names: dict[str, int] = {}
-        self._majors: dict[str, int] = {}
+        self._majors: dict[str, tuple[int, int]] = {}
         self._listening = asyncio.get_running_loop().create_task(self._listen())
 
     @classmethod
@@ -104,6 +107,8 @@ class XLink:
         if head[0] == MAPPING_NOTIFY:
             self.keys_changed = True
         if head[0] not in (ERROR, REPLY):
+            if self.on_event is not None:
+                self.on_event(head)
             return
         waiting = self._waiting.pop(unpack("H", head, 2)[0], None)
         if waiting is not None:
@@ -178,16 +183,20 @@ class XLink:
 
     async def extension(self, name: str) -> int:
         """The first byte of an extension's requests; 0 when the server has not got it."""
+        return (await self.numbers(name))[0]
+
+    async def numbers(self, name: str) -> tuple[int, int]:
+        """The first byte of an extension's requests, and of its first event; both 0 when the server has not got it."""
         if name not in self._majors:
             [reply] = await self.ask(xproto.query_extension(name))
-            present, major = unpack("BB", reply, 8)
-            self._majors[name] = major if present else 0
+            present, major, event = unpack("BBB", reply, 8)
+            self._majors[name] = (major, event) if present else (0, 0)
         return self._majors[name]
 
-    async def properties(self, window: int, *names: str) -> list[bytes]:
-        """The values of a window's properties; empty where there is none. Errors as in `ask`."""
+    async def properties(self, window: int, *names: str, most: int = xproto.MOST_OF_A_PROPERTY) -> list[bytes]:
+        """The values of a window's properties, or their first bytes; empty where there is none. Errors as in `ask`."""
         atoms = await self.atoms(*names)
-        replies = await self.ask(*(xproto.get_property(window, atom) for atom in atoms))
+        replies = await self.ask(*(xproto.get_property(window, atom, most) for atom in atoms))
         return [value(reply) for reply in replies]
 
 

@@ -17,8 +17,8 @@ TO_MANAGER: Final = 0x180000
 """Event mask of what window managers listen to on the root: SubstructureNotify and SubstructureRedirect."""
 EVERY_PLANE: Final = 0xFFFFFFFF
 PIXMAP: Final = 2
-COPY_OF_ALL: Final = 1 << 16
-"""Four-byte units of a property that are asked for at most."""
+MOST_OF_A_PROPERTY: Final = 1 << 18
+"""Bytes of a property that are asked for, unless fewer will do."""
 
 
 class XFault(Exception):
@@ -108,6 +108,11 @@ def query_pointer(root: int) -> bytes:
     return request(38, words(root))
 
 
+def query_keymap() -> bytes:
+    """Asks which keys are down."""
+    return request(44)
+
+
 def get_geometry(drawable: int) -> bytes:
     return request(14, words(drawable))
 
@@ -117,16 +122,16 @@ def translate(window: int, root: int) -> bytes:
     return request(40, words(window, root, 0))
 
 
-def get_property(window: int, name: int) -> bytes:
-    return request(20, words(window, name, 0, 0, COPY_OF_ALL))
+def get_property(window: int, name: int, most: int = MOST_OF_A_PROPERTY) -> bytes:
+    return request(20, words(window, name, 0, 0, most // 4))
 
 
 def delete_property(window: int, name: int) -> bytes:
     return request(19, words(window, name))
 
 
-def get_image(root: int, width: int, height: int) -> bytes:
-    return request(73, struct.pack("<IhhHHI", root, 0, 0, width, height, EVERY_PLANE), PIXMAP)
+def get_image(root: int, width: int, height: int, x: int = 0, y: int = 0) -> bytes:
+    return request(73, struct.pack("<IhhHHI", root, x, y, width, height, EVERY_PLANE), PIXMAP)
 
 
 def get_keyboard_mapping(first: int, last: int) -> bytes:

@@ -12,19 +12,22 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar, TypeVarTuple, cast
+from typing import Any, BinaryIO, Final, TypeVar, TypeVarTuple, cast
 
 from agentbay_local.contexts import Staging, StoreUnavailable
 from agentbay_local.contexts.faults import store_faults
 from agentbay_local.contexts.threads import ended, in_thread
 from agentbay_local.egress import Policy, UnfitRule
 from agentbay_local.egress.policy import read_rule
+from agentbay_local.images.image import Image
+from agentbay_local.images.snapshot import PLACES
 from agentbay_local.keeping.asleep import Asleep
 from agentbay_local.keeping.records import Record
 from agentbay_local.keeping.shelf import Shelf
 from agentbay_local.keeping.trees import pack, unpack
 from agentbay_local.logs import say
-from agentbay_local.sandbox.contract import Engine, Limits, Sandbox
+from agentbay_local.sandbox.contract import Limits, Sandbox
+from agentbay_local.service.images import Gallery
 from agentbay_local.service.session import Lifetime, Session, Sleep, State
 from agentbay_local.syncing.binding import Bound
 from agentbay_local.syncing.desk import Desk
@@ -47,11 +50,11 @@ class Keeper:
     """Hibernation in one data folder, which is first touched when it is needed. `keeps` over a restart, or not."""
 
     def __init__(
-        self, folder: Path, engine: Engine, limits: Limits, keys: Sequence[str], make: MakeBox, *, keeps: bool
+        self, folder: Path, gallery: Gallery, limits: Limits, keys: Sequence[str], make: MakeBox, *, keeps: bool
     ) -> None:
         self.keeps = keeps
         self._shelf = Shelf(folder / FOLDER)
-        self._engine = engine
+        self._gallery = gallery
         self._limits = limits
         self._keys = keys
         self._make = make
@@ -76,7 +79,7 @@ class Keeper:
             await desk.rest()
         try:
             async with self._packing, self._staging() as staging, box.attended():
-                blob = await pack(box, staging, self._limits)
+                blob = await pack(box, staging, self._limits, of_image=await self._size(session))
                 await self._do(self._shelf.flush, blob)
                 record = await self._record(session, desk, links, Sleep(blob.temporary, blob))
                 # From here on it is asleep, whoever wants it to be otherwise.
@@ -112,6 +115,7 @@ class Keeper:
             tree=sleep.tree,
             blob=sleep.blob,
             image=session.image,
+            family=session.family,
             labels=session.labels,
             app_instance_id=session.app_instance_id,
             resource_id=session.resource_id,
@@ -137,12 +141,13 @@ class Keeper:
 
         Raises:
             SandboxError: there is no new sandbox, or the files could not be brought into it.
+        ImageGone: the image that it was made from is not there any more.
             OSError: the files cannot be read.
         """
         sleep = session.asleep
         assert sleep is not None
         async with self._waking:
-            box = await self._engine.create()
+            box = await self._gallery.sandbox(await self._gallery.image_of(session))
             async with contextlib.AsyncExitStack() as undo:
                 undo.push_async_callback(box.close)
                 with store_faults(self._shelf.folder):
@@ -155,6 +160,39 @@ class Keeper:
             desk.move(box, stamps)
         await self._remove(session.id, sleep)
         say("session woken from hibernation", session=session.id)
+
+    # --- Copies -------------------------------------------------------------------------------------------------------
+
+    async def copy(self, session: Session, image: Image, held: contextlib.AsyncExitStack) -> BinaryIO:
+        """Gives the files of a session as one stream, which is there as long as it is held.
+
+        Raises:
+            SandboxError: the files cannot be packed.
+            StoreUnavailable: there is no room for them.
+        """
+        path = session.asleep.tree if session.asleep else await self._packed(session, image, held)
+        with store_faults(self._shelf.folder):
+            stream = await self._do(Path.open, self._shelf.folder / path, "rb")
+        held.callback(stream.close)
+        return cast("BinaryIO", stream)
+
+    async def _packed(self, session: Session, image: Image, held: contextlib.AsyncExitStack) -> str:
+        """The same as a temporary file; the session stands still as long as that takes, and no longer."""
+        box, size = session.box.sandbox, await self._do(self._gallery.store.files_size, image)
+        async with self._packing:
+            staging = await held.enter_async_context(self._staging())
+            async with contextlib.AsyncExitStack() as still:
+                if session.state is State.RUNNING:
+                    still.push_async_callback(box.resume)
+                    await box.pause()
+                await still.enter_async_context(box.attended())
+                blob = await pack(box, staging, self._limits, of_image=size, places=list(PLACES), hashed=False)
+        return blob.temporary
+
+    async def _size(self, session: Session) -> int:
+        return await self._do(self._gallery.store.files_size, await self._gallery.image_of(session))
+
+    # --- The end ------------------------------------------------------------------------------------------------------
 
     async def forget(self, session: Session) -> None:
         """Takes away what is kept of a session that has ended."""
@@ -186,7 +224,7 @@ class Keeper:
         ]
 
     def _again(self, record: Record, owner: str) -> Session:
-        box = self._make(cast("Sandbox", Asleep()), record.image, dict(record.env))
+        box = self._make(cast("Sandbox", Asleep()), record.family or record.image, dict(record.env))
         box.browser.options = record.browser
         passed = time.monotonic() - time.time()
         session = Session(

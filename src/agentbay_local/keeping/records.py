@@ -50,6 +50,8 @@ class Record:
     """When it ends by itself."""
     browser: Options = field(factory=Options, repr=False)
     """How its browser is started again."""
+    family: str = ""
+    """The offered image that its own one behaves like; empty if it is an offered one itself."""
     version: int = VERSION
 
 

@@ -7,8 +7,6 @@ either a session that is found again, or something that the next runtime takes a
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
 import os
 import re
@@ -19,6 +17,7 @@ from typing import Final
 
 import attrs
 
+from agentbay_local.alone import alone_in
 from agentbay_local.contexts import Blob
 from agentbay_local.contexts.blobs import Blobs
 from agentbay_local.contexts.faults import store_faults
@@ -64,7 +63,7 @@ class Shelf:
         """What the hashes of keys are made with here; made once. Raises StoreUnavailable."""
         self.prepare()
         path = self.folder / "salt"
-        with store_faults(self.folder), self._locked():
+        with store_faults(self.folder), alone_in(self.folder):
             if not path.exists() or path.stat().st_size != SALT:
                 self._write(path, secrets.token_bytes(SALT))
             return path.read_bytes()
@@ -78,14 +77,14 @@ class Shelf:
     def commit(self, record: Record) -> Record:
         """Has a session found again from now on; gives the record as it is on the disk. Raises StoreUnavailable."""
         kept = attrs.evolve(record, keeper=self.token, tree=f"{record.id}.{secrets.token_hex(4)}.tree")
-        with store_faults(self.folder), self._locked():
+        with store_faults(self.folder), alone_in(self.folder):
             os.rename(self.folder / record.tree, self.folder / kept.tree)
             self._write(self._record(record.id), write_record(kept))
         return kept
 
     def remove(self, session_id: str, tree: str) -> None:
         """Forgets a session that is awake again, or has ended. Raises StoreUnavailable."""
-        with store_faults(self.folder), self._locked():
+        with store_faults(self.folder), alone_in(self.folder):
             self._record(session_id).unlink(missing_ok=True)
             self.blobs.discard([tree])
 
@@ -97,7 +96,7 @@ class Shelf:
         Raises StoreUnavailable.
         """
         self.prepare()
-        with store_faults(self.folder), self._locked():
+        with store_faults(self.folder), alone_in(self.folder):
             temporaries = self.blobs.temporaries()
             alive = self._presence.alive()
             taken = [record for record in self._records() if record.keeper not in alive]
@@ -149,13 +148,3 @@ class Shelf:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Nobody else changes the folder meanwhile."""
-        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)

@@ -7,13 +7,13 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from agentbay_local.contexts import Blob, Staging
 from agentbay_local.contexts.threads import in_thread
-from agentbay_local.sandbox.bwrap import interpreter, stores
+from agentbay_local.sandbox.bwrap import stores
 from agentbay_local.sandbox.contract import Limits, Process, Sandbox, SandboxError, SandboxGone
 from agentbay_local.syncing.tree import Stamp, all_integers
 
@@ -31,18 +31,35 @@ class CannotThaw(SandboxError):
     """The files could not be brought into the new sandbox; where they are kept, they still are."""
 
 
-async def pack(sandbox: Sandbox, staging: Staging, limits: Limits) -> Blob:
-    """Takes all files of a sandbox, in which nothing else may run.
+async def pack(
+    sandbox: Sandbox,
+    staging: Staging,
+    limits: Limits,
+    *,
+    of_image: int = 0,
+    places: Sequence[str] = (),
+    hashed: bool = True,
+) -> Blob:
+    """Takes all files of a sandbox, in which nothing else may run; or those in some places.
+
+    Args:
+        sandbox: Where they are.
+        staging: Where they go.
+        limits: What the sandbox may use.
+        of_image: Bytes of its image, which are among its files.
+        places: Which of its writable folders; all by default.
+        hashed: Whether the blob is to have its digest, which takes time.
 
     Raises:
         SandboxError: not all could be packed.
         StoreUnavailable: the disk is full, or cannot be written.
     """
-    places = [path for _, path, _ in stores(limits)]
+    places = places or [path for _, path, _ in stores(limits)]
+    most = sum(size for _, _, size in stores(limits)) + of_image + ROOM_FOR_NAMES
     async with asyncio.timeout(PATIENCE_S):
         process = await _started(sandbox, "freeze.py", *places)
         try:
-            blob = await staging.take(_output(process), sum(size for _, _, size in stores(limits)) + ROOM_FOR_NAMES)
+            blob = await staging.take(_output(process), most, hashed=hashed)
             await _require(process, "pack the session's files")
         finally:
             await _end(process)
@@ -70,7 +87,7 @@ async def unpack(sandbox: Sandbox, path: Path, blob: Blob) -> dict[Stamp, Stamp]
 
 
 async def _started(sandbox: Sandbox, script: str, *arguments: str) -> Process:
-    argv = [str(interpreter()), "-I", "-S", "-c", (SCRIPTS / script).read_text("utf-8"), *arguments]
+    argv = [sandbox.interpreter, "-I", "-S", "-c", (SCRIPTS / script).read_text("utf-8"), *arguments]
     return await sandbox.spawn(argv, cwd="/")
 
 

@@ -25,6 +25,14 @@ WORD: Final = b"agentbay-doctor"
 ELSEWHERE: Final = "93.184.216.34"
 """A public address that is never really dialled."""
 RUN_S: Final = 15.0
+LANGUAGES: Final = {
+    "python": LOCAL,
+    "javascript": "sudo apt install nodejs",
+    "bash": "sudo apt install bash",
+    "java": "sudo apt install default-jdk-headless",
+    "r": "sudo apt install r-cran-irkernel",
+}
+"""What makes each language run, by its name."""
 APART_S: Final = 1.0
 
 SYSTEM_CALLS: Final = """
@@ -181,7 +189,7 @@ async def runs(room: Room, language: str, code: str) -> Finding:
         return good(f"1 + 1 is 2, after {time.perf_counter() - begun:.1f} s")
     error = answer["error"] or {"name": "no output", "value": ""}
     said_why = f"{error['name']}: {error['value']:.200}"
-    return bad(said_why, LOCAL if language == "python" or "ipykernel" in said_why else "sudo apt install nodejs")
+    return bad(said_why, LOCAL if "ipykernel" in said_why else LANGUAGES[language])
 
 
 def python_code(room: Room) -> Awaitable[Finding]:
@@ -190,6 +198,18 @@ def python_code(room: Room) -> Awaitable[Finding]:
 
 def javascript_code(room: Room) -> Awaitable[Finding]:
     return runs(room, "javascript", "console.log(1 + 1)")
+
+
+def bash_code(room: Room) -> Awaitable[Finding]:
+    return runs(room, "bash", "echo $((1 + 1))")
+
+
+def java_code(room: Room) -> Awaitable[Finding]:
+    return runs(room, "java", "System.out.println(1 + 1)")
+
+
+def r_code(room: Room) -> Awaitable[Finding]:
+    return runs(room, "r", "cat(1 + 1)")
 
 
 async def git(room: Room) -> Finding:
@@ -220,8 +240,11 @@ INSIDE: Final[tuple[Trial[Room, Awaitable[Finding]], ...]] = (
     Trial("links", links),
     Trial("terminals", terminals),
     Trial("watches", watches, remedy="sudo sysctl -w fs.inotify.max_user_instances=1024"),
-    Trial("python code", python_code, remedy=LOCAL),
-    Trial("javascript code", javascript_code, remedy="sudo apt install nodejs"),
+    Trial("python code", python_code, remedy=LANGUAGES["python"]),
+    Trial("javascript code", javascript_code, remedy=LANGUAGES["javascript"]),
+    Trial("bash code", bash_code, remedy=LANGUAGES["bash"]),
+    Trial("java code", java_code, remedy=LANGUAGES["java"]),
+    Trial("r code", r_code, remedy=LANGUAGES["r"]),
     Trial("git", git, remedy="sudo apt install git"),
     Trial("curl", curl, remedy="sudo apt install curl"),
     Trial("pip", pip, remedy="sudo apt install python3-pip"),

@@ -11,7 +11,6 @@ import platform
 import resource
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -134,25 +133,6 @@ def clock(_: object) -> Finding:
     return good(detail) if now > BUILT else bad(f"{detail} cannot be", "sudo timedatectl set-ntp true")
 
 
-def overlay(_: object) -> Finding:
-    """Not used by this version, so that nothing is wrong without it."""
-    program = next(bwrap.bwraps(), None)
-    if program is None or not stacks(program):
-        return good("not here; nothing needs it yet")
-    return good("folders can be stacked; nothing needs it yet")
-
-
-def stacks(program: Path) -> bool:
-    """Whether a folder can be given a layer to write on, without rights."""
-    layers = ("--unshare-user", "--ro-bind", "/", "/", "--overlay-src", "/usr", "--tmp-overlay", "/usr", "/bin/sh")
-    command = [str(program), *layers, "-c", ":"]
-    try:
-        done = subprocess.run(command, check=False, capture_output=True, timeout=LAST_WORDS, env={})
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
-
-
 MACHINE: Final[tuple[Trial[object, Finding], ...]] = (
     Trial("python", python, needed=True),
     Trial("system", linux, needed=True),
@@ -165,6 +145,5 @@ MACHINE: Final[tuple[Trial[object, Finding], ...]] = (
     Trial("clock", clock),
     Trial("node", node),
     Trial("code interpreter", kernels),
-    Trial("overlays", overlay),
 )
 """Whatever is raised on the way is a finding, too."""

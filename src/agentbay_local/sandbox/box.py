@@ -14,13 +14,15 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from typing import Any, Final, TypeVar
 
 from agentbay_local.egress import Permit, WayOut
-from agentbay_local.sandbox import pids
-from agentbay_local.sandbox.bwrap import HOME, Launched, environment
+from agentbay_local.images.image import Image
+from agentbay_local.sandbox import running
+from agentbay_local.sandbox.bwrap import HOME, Launched, environment, inside, own_environment
 from agentbay_local.sandbox.channel import NO_ANSWER, Answer, Channel, Control, close_all, host_descriptors, writable
 from agentbay_local.sandbox.contract import (
     Completed,
     Json,
     LimitReached,
+    Running,
     SandboxError,
     SandboxGone,
     Usage,
@@ -46,13 +48,15 @@ class Box:
 
     way: WayOut
 
-    def __init__(self, launched: Launched, user: int | None) -> None:
+    def __init__(self, launched: Launched, user: int | None, image: Image | None = None) -> None:
         self.closed = asyncio.Event()
         self.first = 0
         """Its first process, as the host numbers them."""
         self.stores: list[int] = []
         """A descriptor of each writable file system."""
         self.egress = Permit()
+        self.interpreter = inside(image)
+        self._own = own_environment(image)
         self._user = user
         self._control = Control(launched.control)
         self._complaints = launched.complaints
@@ -246,7 +250,7 @@ class Box:
     ) -> tuple[Channel, list[int]]:
         """Start a program; the channel on which its end will be told, and the descriptors that came with its start."""
         place = cwd or HOME
-        program = {"argv": words(argv), "cwd": place, "env": environment() | dict(env or {})}
+        program = {"argv": words(argv), "cwd": place, "env": environment() | self._own | dict(env or {})}
         channel = await self._open(request | program, ends)
         with on_failure(channel.close):
             try:
@@ -321,18 +325,11 @@ class Box:
 
     async def usage(self) -> Usage:
         self._require()
-        return await asyncio.to_thread(self._measure)
+        return await asyncio.to_thread(running.measure, self.first, self.stores[:2])
 
-    def _measure(self) -> Usage:
-        members = pids.tree(self.first, pids.everything())
-        stores = [os.fstatvfs(fd) for fd in self.stores[:2]]
-        return Usage(
-            processes=max(0, len(members) - 1),
-            memory=sum(map(pids.shared_memory, members)),
-            cpu_seconds=sum(member.ticks for member in members) / pids.TICKS,
-            workspace_used=sum((store.f_blocks - store.f_bfree) * store.f_frsize for store in stores),
-            workspace_total=sum(store.f_blocks * store.f_frsize for store in stores),
-        )
+    async def running(self) -> list[Running]:
+        self._require()
+        return await asyncio.to_thread(running.look, self.first)
 
     def _require(self) -> None:
         if self.closed.is_set():

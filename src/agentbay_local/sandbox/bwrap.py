@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
 import marshal
@@ -11,16 +10,19 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Self
 
 from attrs import frozen
 
 from agentbay_local.browser import installed
+from agentbay_local.images import layers
+from agentbay_local.images.image import Image
 from agentbay_local.sandbox import seccomp
 from agentbay_local.sandbox.contract import CannotIsolate, Limits
+from agentbay_local.sandbox.layered import FROM_HOST, Plan
 from agentbay_local.undo import on_failure
 
 USER: Final = "wuying"
@@ -32,11 +34,13 @@ DAEMON: Final = "/run/agentbay"
 CLOSED_VENV: Final = re.compile(r"(?m)^include-system-site-packages\b.*$")
 SHARED_MEMORY: Final = 64 << 20
 OLDEST: Final = (0, 8)
-MERGED: Final = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 INSIDE: Final = ("boxd", "boxcall", "boxfs", "boxrun", "boxwatch")
 """Our modules in that folder; boxd is the one that is started."""
 EMPTY_FOLDERS: Final = ("/etc", "/mnt", "/opt", "/run", "/srv", "/var", "/var/cache", "/var/lib", "/var/log")
-SHARED_SETTINGS: Final = ("ld.so.cache", "alternatives", "ssl", "fonts", "localtime")
+FONTS_SEEN: Final = "/var/cache/fontconfig"
+"""What this machine knows of the fonts in its /usr; without it, the first program with a window looks at them all."""
+FILES_FROM_HOST: Final = ("ld.so.cache", "localtime")
+SHARED_SETTINGS: Final = (*FILES_FROM_HOST, *FROM_HOST)
 """What is taken from this machine's /etc, if it is there: nothing of it is secret or about its users."""
 SETTINGS: Final = {
     "passwd": f"root:x:0:0::/root:/usr/sbin/nologin\n{USER}:x:1000:1000::{HOME}:/bin/bash\n"
@@ -48,18 +52,21 @@ SETTINGS: Final = {
 }
 FIXED: Final = (
     "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--as-pid-1",
-    "--cap-drop", "ALL", "--uid", "1000", "--gid", "1000", "--hostname", HOSTNAME,
-    "--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev",
+    "--cap-drop", "ALL", "--hostname", HOSTNAME,
+    "--proc", "/proc", "--dev", "/dev",
     "--ro-bind-try", "/proc/sys", "/proc/sys", "--ro-bind-try", "/proc/pressure", "/proc/pressure",
 )  # fmt: skip
 """A sandbox's user owns the settings of its namespaces in /proc/sys, and anyone may have the kernel watch its load."""
+RUNNING: Final = (("0755", "/run", 16 << 20),)
+"""One more writable place, which installers expect."""
 SEALED: Final = ("--remount-ro", "/dev", "--remount-ro", "/")
 """bwrap's own root and /dev have no size limit, so in the end they become read-only (/dev/shm and /dev/pts do not)."""
 PROXY: Final = f"http://127.0.0.1:{DOOR}"
+SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 INTERPRETER_PATH: Final = "" if sys.prefix.startswith("/usr") else f"{sys.prefix}/bin:"
 
 DEFAULT_ENV: Final[dict[str, str]] = {
-    "PATH": f"{INTERPRETER_PATH}/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
+    "PATH": f"{INTERPRETER_PATH}{SYSTEM_PATH}",
     "HOME": HOME,
     "USER": USER,
     "LOGNAME": USER,
@@ -81,6 +88,13 @@ def environment() -> dict[str, str]:
     """The same, and where this machine has the certificates that it trusts: not all programs look there themselves."""
     there = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE") if Path(CERTIFICATES).is_file() else ()
     return DEFAULT_ENV | dict.fromkeys(there, CERTIFICATES)
+
+
+def own_environment(image: Image | None) -> dict[str, str]:
+    """The variables of an image, over those of any sandbox. One that is a root of its own has its own Python first."""
+    if image is None:
+        return {}
+    return {**({"PATH": SYSTEM_PATH} if image.root else {}), **image.env}
 
 
 @frozen
@@ -148,12 +162,28 @@ def compiled(name: str) -> bytes:
     return importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(code)
 
 
-def files() -> Iterator[tuple[str, bytes]]:
-    """The small files that a sandbox is given."""
+def modules(image: Image | None) -> Iterator[tuple[str, bytes]]:
+    """The daemon's files: as source for an image's own interpreter, which may be of another version."""
     for name in INSIDE:
-        yield f"{DAEMON}/{name}.pyc", compiled(name)
+        if image and image.root:
+            yield f"{DAEMON}/{name}.py", Path(__file__).with_name(f"{name}.py").read_bytes()
+        else:
+            yield f"{DAEMON}/{name}.pyc", compiled(name)
+
+
+def settings(plan: Plan | None) -> Iterator[tuple[str, bytes]]:
+    """The files in /etc that are ours."""
     for name, text in SETTINGS.items():
-        yield f"/etc/{name}", text.encode()
+        more = plan is not None and name in {"passwd", "group"}
+        yield f"/etc/{name}", (layers.accounts(plan.image.layers, name, text) if plan and more else text).encode()
+
+
+def host_settings(plan: Plan) -> Iterator[tuple[str, bytes]]:
+    """The files in this machine's /etc that are shown below those of an image; one that is a root has its own."""
+    for name in () if plan.image.root else FILES_FROM_HOST:
+        path = Path("/etc") / name
+        if path.is_file():
+            yield str(path), path.read_bytes()
 
 
 @cache
@@ -178,18 +208,19 @@ def stores(limits: Limits) -> Iterator[tuple[str, str, int]]:
     yield "1777", "/dev/shm", min(SHARED_MEMORY, limits.workspace)
 
 
-def profile(limits: Limits, data: dict[str, int], filter_fd: int) -> list[str]:
+def profile(limits: Limits, data: dict[str, int], filter_fd: int, plan: Plan | None = None) -> list[str]:
     """All of bwrap's options. `data` has a descriptor for each file to be made."""
-    options = [*FIXED, *system_links(), "--seccomp", str(filter_fd)]
-    for folder in EMPTY_FOLDERS:
-        options += ["--perms", "0755", "--dir", folder]
-    options += ["--symlink", "../tmp", "/var/tmp"]
-    for perms, path, size in stores(limits):
-        options += ["--perms", perms, "--size", str(size), "--tmpfs", path]
-    for path, _ in files():
-        options += ["--perms", "0444", "--file", str(data[path]), path]
-    for name in SHARED_SETTINGS:
-        options += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    user = "0" if plan and plan.new else "1000"
+    options = [*FIXED, "--uid", user, "--gid", user, "--seccomp", str(filter_fd)]
+    options += plan.system(system_links()) if plan else ["--ro-bind", "/usr", "/usr", *system_links()]
+    options += folders(limits, plan)
+    for path, fd in data.items():
+        if path.startswith((DAEMON, "/etc/")):
+            options += ["--perms", "0444", "--file", str(fd), path]
+    if not plan or not plan.own_etc():
+        for name in SHARED_SETTINGS:
+            options += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    options += plan.over() if plan else ["--ro-bind-try", FONTS_SEEN, FONTS_SEEN]
     for prefix in prefixes():
         options += ["--ro-bind", str(prefix), str(prefix)]
     if browser := installed.shown():
@@ -199,9 +230,25 @@ def profile(limits: Limits, data: dict[str, int], filter_fd: int) -> list[str]:
     return [*options, *SEALED]
 
 
+def folders(limits: Limits, plan: Plan | None) -> Iterator[str]:
+    """The empty folders, and those that may be written, as far as they are not overlays."""
+    for folder in EMPTY_FOLDERS:
+        yield from ("--perms", "0755", "--dir", folder)
+    yield from ("--symlink", "../tmp", "/var/tmp")
+    more = RUNNING if plan and plan.new else ()
+    for perms, path, size in (*stores(limits), *more):
+        if not plan or not plan.has(path[1:]):
+            yield from ("--perms", perms, "--size", str(size), "--tmpfs", path)
+
+
+def mounted() -> tuple[Path, ...]:
+    """What is shown of this machine outside of /usr."""
+    return (*prefixes(), *([Path(installed.PLACE)] if installed.shown() else []))
+
+
 def system_links() -> Iterator[str]:
     """/bin and its like: links into /usr where this machine has links, else the folders."""
-    for name in MERGED:
+    for name in layers.MERGED:
         path = Path("/") / name
         if path.is_symlink():
             yield from ("--symlink", str(path.readlink()), str(path))
@@ -209,22 +256,32 @@ def system_links() -> Iterator[str]:
             yield from ("--ro-bind", str(path), str(path))
 
 
-@contextlib.contextmanager
-def handed_files(limits: Limits) -> Iterator[list[int]]:
-    """Descriptors of all that bwrap reads, its options as the last one; closed in the end, also if some fail."""
-    with contextlib.ExitStack() as held:
+class Handed:
+    """Files without names, which bwrap reads by their descriptors; closed when the block is left."""
 
-        def handed(content: bytes) -> int:
-            fd = os.memfd_create("agentbay")
-            held.callback(os.close, fd)
-            os.write(fd, content)
-            os.lseek(fd, 0, os.SEEK_SET)
-            return fd
+    def __init__(self) -> None:
+        self.fds: list[int] = []
 
-        data = {path: handed(content) for path, content in (*files(), *covers())}
-        filter_fd = handed(seccomp.program())
-        options = profile(limits, data, filter_fd)
-        yield [*data.values(), filter_fd, handed(b"".join(option.encode() + b"\0" for option in options))]
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self.fds:
+            os.close(self.fds.pop())
+
+    def file(self, content: bytes) -> int:
+        fd = os.memfd_create("agentbay")
+        self.fds.append(fd)
+        os.write(fd, content)
+        os.lseek(fd, 0, os.SEEK_SET)
+        return fd
+
+    def files(self, contents: Iterable[tuple[str, bytes]]) -> dict[str, int]:
+        return {path: self.file(content) for path, content in contents}
+
+    def options(self, words: Iterable[str]) -> list[str]:
+        """Options that are out of sight."""
+        return ["--args", str(self.file(b"".join(os.fsencode(word) + b"\0" for word in words))), "--"]
 
 
 def control_pair() -> tuple[socket.socket, socket.socket]:
@@ -237,23 +294,42 @@ def control_pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-def launch(bwrap: Path, limits: Limits, user: int | None) -> Launched:
+def command(bwrap: Path, limits: Limits, plan: Plan | None, handed: Handed) -> list[str]:
+    """Program and arguments of a sandbox: one bwrap, or one inside another where there are layers."""
+    image = plan.image if plan else None
+    data = handed.files((*modules(image), *covers()))
+    ours = handed.files(settings(plan))
+    filter_fd = handed.file(seccomp.program(build=bool(plan and plan.new)))
+    numbers = map(str, (limits.processes, limits.memory, limits.file_size, limits.open_files))
+    daemon = [inside(image), "-I", "-S", next(path for path in data if path.startswith(f"{DAEMON}/boxd.")), *numbers]
+    if plan is None:
+        return ["bwrap", *handed.options(profile(limits, data | ours, filter_fd)), *daemon]
+    staged = plan.staged(ours, handed.files(host_settings(plan)))
+    outer = handed.options(plan.outer(stores(limits), staged))
+    inner = handed.options(profile(limits, data if plan.own_etc() else data | ours, filter_fd, plan))
+    return ["bwrap", *outer, str(bwrap), *inner, *daemon]
+
+
+def inside(image: Image | None) -> str:
+    """The interpreter that runs programs of ours in a sandbox."""
+    return layers.python(image.layers) if image and image.root else str(interpreter())
+
+
+def launch(bwrap: Path, limits: Limits, user: int | None, plan: Plan | None = None) -> Launched:
     """Start a sandbox, as another host user if one is given.
 
     The thread that calls this must outlive the sandbox: its end is the sandbox's end. The environment is almost empty
     and the options are out of sight, because the first process inside shows both to all others.
     """
-    daemon = [str(interpreter()), "-I", "-S", f"{DAEMON}/boxd.pyc"]
-    numbers = (limits.processes, limits.memory, limits.file_size, limits.open_files)
-    with handed_files(limits) as handed:
+    with Handed() as handed:
         ours, theirs = control_pair()
         with theirs, on_failure(ours.close):
             monitor = subprocess.Popen(
-                ["bwrap", "--args", str(handed[-1]), "--", *daemon, *map(str, numbers)],
+                command(bwrap, limits, plan, handed),
                 executable=bwrap,
                 env={"LANG": "C.UTF-8"},
                 cwd="/",
-                pass_fds=handed,
+                pass_fds=handed.fds,
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from agentbay_local.egress.policy import Permit
 from agentbay_local.egress.way import WayOut
+from agentbay_local.images.image import Image
 from agentbay_local.metrics import Metrics
 
 Json = Any
@@ -65,6 +66,23 @@ class Usage:
     workspace_used: int
     """Bytes in the home folder and in /workspace."""
     workspace_total: int
+
+
+@frozen
+class Running:
+    """A program that runs in a sandbox. Its names are whatever it has made of them."""
+
+    pid: int
+    """As programs inside see it."""
+    name: str
+    command: str
+    cpu_seconds: float
+    """Since its start, ended children included."""
+    memory: int
+    """Bytes, shared pages counted in parts."""
+    started: float
+    """Seconds after the machine's start; tells it from another one that gets the same id later."""
+    stopped: bool
 
 
 Fact = tuple[str, int, int]
@@ -180,6 +198,8 @@ class Sandbox(Protocol):
 
     closed: asyncio.Event
     """Set once the sandbox has ended, for whatever reason."""
+    interpreter: str
+    """The Python inside that runs programs of ours."""
     egress: Permit
     """What its programs may reach outside; nothing at first."""
     way: WayOut
@@ -305,6 +325,10 @@ class Sandbox(Protocol):
         """What it uses now; works while it is paused."""
         ...
 
+    async def running(self) -> list[Running]:
+        """Its programs, the first 1000; works while it is paused."""
+        ...
+
     async def close(self) -> None:
         """End it: no process, descriptor, mount or folder is left. May be repeated."""
         ...
@@ -325,8 +349,13 @@ class Engine(Protocol):
         """Get ready. Raises `CannotIsolate` if this machine cannot run sandboxes."""
         ...
 
-    async def create(self) -> Sandbox:
-        """A new sandbox, out of the warm ones if there is one."""
+    async def create(self, image: Image | None = None) -> Sandbox:
+        """A new sandbox, out of the warm ones if there is one and the image has no layers of its own.
+
+        Raises:
+            CannotIsolate: this machine cannot lay images over each other, or not this one.
+            LimitReached: the server has no means left for another one.
+        """
         ...
 
     async def close(self) -> None:

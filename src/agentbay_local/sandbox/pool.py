@@ -17,11 +17,14 @@ from typing import Final, TypeVar
 from agentbay_local.browser import installed
 from agentbay_local.egress import Reach, WayOut
 from agentbay_local.egress.door import Door
+from agentbay_local.images.image import Image
 from agentbay_local.metrics import Metrics
-from agentbay_local.sandbox import bwrap, reasons, root
+from agentbay_local.sandbox import bwrap, layering, reasons, root
 from agentbay_local.sandbox.box import Box
-from agentbay_local.sandbox.channel import NO_DESCRIPTORS, host_descriptors
+from agentbay_local.sandbox.channel import NO_DESCRIPTORS, close_all, host_descriptors
 from agentbay_local.sandbox.contract import CannotIsolate, LimitReached, Limits, SandboxError, SandboxGone
+from agentbay_local.sandbox.idmap import Mounts
+from agentbay_local.sandbox.layered import Plan
 from agentbay_local.sandbox.watch import watch
 from agentbay_local.shortage import KEPT, descriptors_left
 from agentbay_local.undo import closing_on_failure
@@ -53,6 +56,7 @@ class BwrapEngine:
         self._bwrap = Path()
         self._users: Iterator[int] | None = None
         self._starter: ThreadPoolExecutor | None = None
+        self._mounts = Mounts()
 
     @property
     def ready(self) -> int:
@@ -91,17 +95,31 @@ class BwrapEngine:
             raise CannotIsolate(f"{reasons.NO_BWRAP.cause}. This mends it: {reasons.NO_BWRAP.remedy}")
         raise CannotIsolate(reasons.explain(said))
 
-    async def create(self) -> Box:
+    async def create(self, image: Image | None = None) -> Box:
         if not self._starter:
             raise SandboxError(NOT_RUNNING)
-        self._wanted.set()
         begun = time.perf_counter()
-        box = self._waiting()
-        kind = "warm" if box else "cold"
-        box = box or await self._make()
+        if image and image.layers:
+            kind, box = "image", await self._make(image)
+        else:
+            self._wanted.set()
+            kind, box = await self._plain()
         self.metrics.starts.add(kind)
         self.metrics.start_seconds.add(time.perf_counter() - begun, kind)
         return box
+
+    async def builder(self, image: Image, new: Path) -> Box:
+        """A sandbox whose programs may change everything; what they change goes to a folder. Errors as in `create`."""
+        box = await self._make(image, new)
+        # These two are the host's disk: what that holds is nothing that the sandbox holds in memory.
+        close_all(box.stores[:2])
+        del box.stores[:2]
+        return box
+
+    async def _plain(self) -> tuple[str, Box]:
+        """A sandbox without layers, and whether it was waiting."""
+        box = self._waiting()
+        return ("warm", box) if box else ("cold", await self._make())
 
     def _waiting(self) -> Box | None:
         """One that is ready."""
@@ -111,9 +129,35 @@ class BwrapEngine:
                 return box
         return None
 
-    async def _make(self) -> Box:
+    async def _make(self, image: Image | None = None, new: Path | None = None) -> Box:
         """A new sandbox, up to its egress door."""
-        box = await self._launch()
+        user = next(self._users) if self._users else None
+        if image is None:
+            return await self._opened(await self._launch(user))
+        program = layering.bwrap_with_overlays()
+        plan = layering.plan(image, new)
+        place = await self._shown(program, plan, user) if user else None
+        try:
+            box = await self._launch(user, program, plan.found_in(place))
+            return await self._opened(box)
+        except SandboxGone as error:
+            raise layering.refused(image, str(error)) from error
+        finally:
+            if place is not None:
+                await asyncio.shield(self._on_starter(self._mounts.remove, place))
+
+    async def _shown(self, program: Path, plan: Plan, user: int) -> Path:
+        """Show an image's files to a host user. What is already being done when this is cancelled is undone again."""
+        work = self._on_starter(self._mounts.add, program, plan.folders_shown(), user)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            with contextlib.suppress(SandboxError):
+                await self._on_starter(self._mounts.remove, await work)
+            raise
+
+    async def _opened(self, box: Box) -> Box:
+        """A sandbox that has been started, once it can be used."""
         self._boxes.add(box)
         box.at_end(lambda: self._boxes.discard(box))
         async with closing_on_failure(box.close):
@@ -124,16 +168,15 @@ class BwrapEngine:
         box.at_end(door.close)
         return box
 
-    async def _launch(self) -> Box:
+    async def _launch(self, user: int | None, program: Path | None = None, plan: Plan | None = None) -> Box:
         """Start one on the starter thread. What is already starting when this is cancelled is ended again."""
         with host_descriptors():
             if descriptors_left() < KEPT + START_DESCRIPTORS:
                 raise LimitReached(NO_DESCRIPTORS)
-        user = next(self._users) if self._users else None
-        work = self._on_starter(bwrap.launch, self._bwrap, self._limits, user)
+        work = self._on_starter(bwrap.launch, program or self._bwrap, self._limits, user, plan)
         try:
             with host_descriptors():
-                return Box(await asyncio.shield(work), user)
+                return Box(await asyncio.shield(work), user, plan.image if plan else None)
         except asyncio.CancelledError:
             with contextlib.suppress(OSError):
                 await Box(await work, user).close()

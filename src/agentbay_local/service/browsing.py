@@ -20,14 +20,15 @@ WITH_BROWSER = frozenset({"browser_latest", "linux_latest"})
 
 
 @serves(InitBrowser)
-async def init_browser(service: Service, caller: Caller, action: InitBrowser) -> dict[str, int]:
+async def init_browser(service: Service, caller: Caller, action: InitBrowser) -> dict[str, Any]:
     session = _browsing(service, caller, action.session_id)
     try:
         options = read_options(action.persistent_path, action.browser_option)
     except UnfitOption as unfit:
         raise bad("BrowserOption", str(unfit)) from unfit
     with session.in_use():
-        return {"Port": await _started(session.box.browser.start(options))}
+        port = await _started(session.box.browser.start(options))
+    return {"Port": port, **({"Unmet": list(options.unmet)} if options.unmet else {})}
 
 
 @serves(GetCdpLink)
@@ -45,8 +46,8 @@ async def cdp_link(service: Service, session: Session) -> LinkData:
 
 def _browsing(service: Service, caller: Caller, session_id: str) -> Session:
     session = service.live(caller, session_id)
-    if session.image not in WITH_BROWSER:
-        text = f"The image has no browser. Expected: BrowserUse, Actual: {FAMILIES[session.image]}"
+    if session.family not in WITH_BROWSER:
+        text = f"The image has no browser. Expected: BrowserUse, Actual: {FAMILIES[session.family]}"
         raise ServiceRefusal("ImageTypeNotMatched", text)
     return service.usable(session, "its browser cannot be used now")
 

@@ -11,7 +11,6 @@ from agentbay.actions import CallMcpTool, ListMcpTools
 from agentbay_local import tools
 from agentbay_local.logs import note
 from agentbay_local.service.core import Caller, Service, serves
-from agentbay_local.service.images import offered
 from agentbay_local.service.refusals import missing
 from agentbay_local.service.session import Session
 from agentbay_local.tools.registry import TOOLS
@@ -27,12 +26,15 @@ async def use_tool(service: Service, session: Session, name: str, args: dict[str
     """Calls a tool in a session, and gives its answer in the form of the protocol."""
     known = name if name in TOOLS else "?"
     note(tool=known, owner=session.owner)
-    service.usable(session, "its tools cannot be called now")
     begun = time.perf_counter()
-    session.box.page = page_url(service, session)
-    with session.in_use():
-        outcome = await tools.call(session.box, name, args)
-        service.require_lasting(session)
+    with session.journal.noting(name, args) as entry:
+        service.usable(session, "its tools cannot be called now")
+        session.box.page = page_url(service, session)
+        with session.in_use():
+            outcome = await tools.call(session.box, name, args)
+            service.require_lasting(session)
+        if outcome.is_error:
+            entry.failed(outcome.text)
     said = "error" if outcome.is_error else "ok"
     note(outcome=said)
     service.metrics.tools.add(known, said)
@@ -47,8 +49,8 @@ def tool_text(image: str) -> str:
 
 
 @serves(ListMcpTools)
-async def list_mcp_tools(_service: Service, _caller: Caller, action: ListMcpTools) -> str:
-    return tool_text(offered(action.image_id))
+async def list_mcp_tools(service: Service, _caller: Caller, action: ListMcpTools) -> str:
+    return tool_text((await service.gallery.find(action.image_id)).family)
 
 
 @serves(CallMcpTool)

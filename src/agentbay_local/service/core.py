@@ -16,11 +16,13 @@ from agentbay._wire import MalformedParameter, load_action
 from agentbay_local.contexts import Contexts, Quota
 from agentbay_local.contexts.place import data_folder
 from agentbay_local.egress import PolicyBook
+from agentbay_local.images.image import Image
+from agentbay_local.images.store import FOLDER, Images
 from agentbay_local.keeping import Keeper
 from agentbay_local.logs import note, say
 from agentbay_local.pictures import Pictures
 from agentbay_local.sandbox.contract import Engine, Sandbox, SandboxError
-from agentbay_local.service.images import PRESTARTED
+from agentbay_local.service.images import PRESTARTED, Gallery
 from agentbay_local.service.refusals import ServiceRefusal, bad, missing, no_session, not_now
 from agentbay_local.service.session import Lifetime, Session, State
 from agentbay_local.service.sleeping import rest_all, settle
@@ -109,9 +111,10 @@ class Service:
         self.tcp_links = TcpLinks(settings.host, base, engine.metrics, self.spawn)
         self.changed = asyncio.Event()
         self.at_rest: list[Callable[[Session], Awaitable[None]]] = []
+        self.gallery = Gallery(Images(data_folder(settings.data) / FOLDER), engine)
         keeps = settings.data is not None and settings.parent is None
-        self.keeper = Keeper(data_folder(settings.data), engine, settings.limits, keys, self._box, keeps=keeps)
-        self.warm = Warm(engine, self._box, settings.warm_code)
+        self.keeper = Keeper(data_folder(settings.data), self.gallery, settings.limits, keys, self._box, keeps=keeps)
+        self.warm = Warm(self.gallery, self._box, settings.warm_code)
         self.stopping = False
         self._keys = keys
         self._desks: dict[str, Desk] = {}
@@ -164,7 +167,7 @@ class Service:
 
     # --- Sessions come and go -----------------------------------------------------------------------------------------
 
-    async def open(self, owner: str, image: str, lifetime: Lifetime, labels: dict[str, str]) -> Session:
+    async def open(self, owner: str, image: Image, lifetime: Lifetime, labels: dict[str, str]) -> Session:
         """Opens a session. Raises ServiceRefusal when there are enough, or the machine has no room."""
         limit = self.settings.max_sessions
         if sum(session.state is not State.FINISH for session in self.store) + self._opening >= limit:
@@ -179,12 +182,12 @@ class Service:
             raise ServiceRefusal("ServiceUnavailable", f"No sandbox could be started: {why}", 503) from error
         finally:
             self._opening -= 1
-        session = Session(owner, image, box, lifetime, 0, labels)
+        session = Session(owner, image.name, box, lifetime, 0, labels)
         self.add(session)
         self.attend(session)
         self.changed.set()
         note(session=session.id)
-        say("session opened", session=session.id, image=image, owner=owner)
+        say("session opened", session=session.id, image=image.name, owner=owner)
         return session
 
     def _box(self, sandbox: Sandbox, image: str, env: dict[str, str]) -> Box:
@@ -201,7 +204,7 @@ class Service:
     def attend(self, session: Session) -> None:
         """Looks after a session's new sandbox."""
         self.spawn(self._watch(session, session.box.sandbox))
-        if session.image in PRESTARTED:
+        if session.family in PRESTARTED:
             self.spawn(session.box.prestart())
 
     async def _watch(self, session: Session, sandbox: Sandbox) -> None:
@@ -314,6 +317,7 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.warm.close()
         await self.engine.close()
+        await self.gallery.close()
         await self.keeper.close()
 
 

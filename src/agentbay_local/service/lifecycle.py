@@ -19,7 +19,7 @@ from agentbay.actions import (
 )
 from agentbay_local.service.calls import page_url, tool_text
 from agentbay_local.service.core import Caller, Service, serves
-from agentbay_local.service.images import FAMILIES, offered
+from agentbay_local.service.images import FAMILIES
 from agentbay_local.service.policies import policy_of
 from agentbay_local.service.refusals import ServiceRefusal, bad, no_session, not_now
 from agentbay_local.service.session import Lifetime, Session, State
@@ -69,7 +69,7 @@ def _session_data(service: Service, session: Session) -> SessionData:
         link_url=f"{service.base}/link/{session.id}",
         ws_url=_socket_url(service, session),
         token=session.token,
-        tool_list=tool_text(session.image),
+        tool_list=tool_text(session.family),
         status=session.state,
         contexts=[{"id": context_id, "name": name} for context_id, name in service.desk(session).contexts.items()],
     )
@@ -79,8 +79,8 @@ def _session_data(service: Service, session: Session) -> SessionData:
 async def create_mcp_session(service: Service, caller: Caller, action: CreateMcpSession) -> SessionData:
     _only_served(caller)
     lifetime = _lifetime(action, service.settings.idle)
-    image = offered(action.image_id)
-    entries = entries_of(action.persistence_data_list) + await volume_entries(service, caller, image)
+    image = await service.gallery.find(action.image_id)
+    entries = entries_of(action.persistence_data_list) + await volume_entries(service, caller, image.name)
     policy = await policy_of(service, action.mcp_policy_id)
     skills = await skills_for(service, caller, action)
     session = await service.open(caller.owner, image, lifetime, action.labels or {})
@@ -106,7 +106,7 @@ async def get_session_detail(service: Service, caller: Caller, action: GetSessio
     return SessionDetailData(
         status=session.state,
         image_id=session.image,
-        image_type=FAMILIES[session.image],
+        image_type=FAMILIES[session.family],
         app_instance_id=session.app_instance_id,
         apikey_id=session.owner,
         region_id="local",

@@ -16,7 +16,7 @@ async def get_link(service: Service, caller: Caller, action: GetLink) -> LinkDat
     session = service.live(caller, action.session_id)
     protocol = _protocol(action)
     if action.port is None:
-        if session.image != "browser_latest":
+        if session.family != "browser_latest":
             raise ServiceRefusal("MissingParameter", _NO_PORT)
         return await cdp_link(service, service.usable(session, "no link into it can be made now"))
     if not 1 <= action.port <= 65535:

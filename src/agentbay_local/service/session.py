@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 
 from agentbay_local.contexts import Blob
 from agentbay_local.egress import NOTHING, Policy
+from agentbay_local.service.journal import Journal
 from agentbay_local.tools import Box
 
 __all__ = ["Lifetime", "Session", "Sleep", "State"]
@@ -103,6 +104,7 @@ class Session:
     """What takes it from one state to another, hibernation included."""
     rest_at: float = 0.0
     """Not to be hibernated before this moment."""
+    journal: Journal = field(factory=Journal, repr=False)
     over: asyncio.Event = field(factory=asyncio.Event, repr=False)
     """Set as soon as it is no longer there for its owner; `gone` once nothing of it is left."""
     gone: asyncio.Event = field(factory=asyncio.Event, repr=False)
@@ -111,6 +113,11 @@ class Session:
     def live(self) -> bool:
         """Whether the session is there for its owner."""
         return self.state not in {State.DELETING, State.FINISH}
+
+    @property
+    def family(self) -> str:
+        """The offered image that its image behaves like, or is."""
+        return self.box.image
 
     @property
     def policy_id(self) -> str:

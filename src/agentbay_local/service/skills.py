@@ -23,7 +23,6 @@ from agentbay_local.contexts.paths import clean_path
 from agentbay_local.contexts.threads import in_thread
 from agentbay_local.sandbox.contract import SandboxError
 from agentbay_local.service.core import Caller, Counted, Service, serves
-from agentbay_local.service.images import offered
 from agentbay_local.service.refusals import ServiceRefusal, bad, missing
 from agentbay_local.service.session import Session
 from agentbay_local.skills import Skill, UnfitSkill
@@ -62,7 +61,7 @@ async def _all(service: Service) -> list[Skill]:
 
 @serves(GetSkillMetaData)
 async def get_skill_meta_data(service: Service, _: Caller, action: GetSkillMetaData) -> Counted:
-    offered(action.image_id)
+    await service.gallery.find(action.image_id)
     with _faults("SkillGroupIds"):
         found = await _all(service)
     wanted = set(action.skill_group_ids or [skill.name for skill in found])

@@ -8,7 +8,6 @@ from agentbay.actions import DeleteVolume, GetVolume, ListVolumes, VolumeData
 from agentbay_local.contexts import Filter, Volume
 from agentbay_local.service.contexts import wire_time
 from agentbay_local.service.core import Caller, Page, Service, serves
-from agentbay_local.service.images import offered
 from agentbay_local.service.paging import page_size, serial_of, token_for
 from agentbay_local.service.refusals import bad, missing
 from agentbay_local.syncing.policy import Entry, Policy
@@ -26,7 +25,7 @@ def _data(volume: Volume) -> VolumeData:
 
 @serves(GetVolume)
 async def get_volume(service: Service, caller: Caller, action: GetVolume) -> VolumeData:
-    image, make = offered(action.image_id), bool(action.allow_create)
+    image, make = (await service.gallery.find(action.image_id)).name, bool(action.allow_create)
     return _data(await service.contexts.volume_named(caller.owner, image, action.volume_name, make=make))
 
 

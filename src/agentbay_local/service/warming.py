@@ -7,8 +7,9 @@ import logging
 from collections import deque
 from typing import Final
 
-from agentbay_local.sandbox.contract import Engine, SandboxError
-from agentbay_local.service.images import PRESTARTED
+from agentbay_local.images.image import Image
+from agentbay_local.sandbox.contract import SandboxError
+from agentbay_local.service.images import PRESTARTED, Gallery
 from agentbay_local.tools import Box
 from agentbay_local.tools.box import MakeBox
 
@@ -24,16 +25,16 @@ log = logging.getLogger("agentbay_local")
 class Warm:
     """At most so many ready boxes for each image that has an interpreter, from when the image is first asked for."""
 
-    def __init__(self, engine: Engine, make: MakeBox, most: int) -> None:
-        self._engine = engine
+    def __init__(self, gallery: Gallery, make: MakeBox, most: int) -> None:
+        self._gallery = gallery
         self._make = make
         self._most = most
-        self._ready: dict[str, deque[Box]] = {}
+        self._ready: dict[Image, deque[Box]] = {}
         self._wanted = asyncio.Event()
 
-    async def open(self, image: str) -> Box:
+    async def open(self, image: Image) -> Box:
         """A box of an image, out of the ready ones if there is one. Raises SandboxError and OSError."""
-        if image in PRESTARTED and self._most:
+        if image.name in PRESTARTED and self._most:
             ready = self._ready.setdefault(image, deque())
             self._wanted.set()
             while ready:
@@ -42,8 +43,8 @@ class Warm:
                     return box
         return await self._box(image)
 
-    async def _box(self, image: str) -> Box:
-        return self._make(await self._engine.create(), image, {})
+    async def _box(self, image: Image) -> Box:
+        return self._make(await self._gallery.sandbox(image), image.family, dict(image.env))
 
     async def keep(self) -> None:
         """Fills up again and again, one after the other."""
@@ -53,13 +54,13 @@ class Warm:
             for image, ready in list(self._ready.items()):
                 await self._fill(image, ready)
 
-    async def _fill(self, image: str, ready: deque[Box]) -> None:
+    async def _fill(self, image: Image, ready: deque[Box]) -> None:
         while len(ready) < self._most:
             await asyncio.sleep(LULL_S)
             try:
                 box = await self._box(image)
             except (SandboxError, OSError) as error:
-                log.warning("no session of %s could be made ready: %s", image, error)
+                log.warning("no session of %s could be made ready: %s", image.name, error)
                 await asyncio.sleep(PAUSE_AFTER_FAILURE_S)
                 continue
             await box.prestart()

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from agentbay_local.sandbox.bwrap import interpreter
 from agentbay_local.sandbox.contract import Sandbox
 from agentbay_local.syncing.faults import SyncFault
 from agentbay_local.syncing.selection import Question
@@ -42,7 +41,7 @@ def _marks(found: Any, lists: Sequence[Sequence[str]]) -> list[str]:
 
 async def run_inside(sandbox: Sandbox, script: str, asked: Any, patience: float, what: str) -> Any:
     """Run one of our scripts inside: JSON in, JSON out. What it complains about is a SyncFault, as is its silence."""
-    argv = [str(interpreter()), "-I", "-S", "-c", (SCRIPTS / script).read_text("utf-8")]
+    argv = [sandbox.interpreter, "-I", "-S", "-c", (SCRIPTS / script).read_text("utf-8")]
     told = json.dumps(asked).encode()
     ended = await sandbox.run(argv, stdin=told, timeout=patience, max_output=MOST_OUTPUT, cwd="/")
     if ended.timed_out:

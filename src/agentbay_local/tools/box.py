@@ -55,9 +55,9 @@ class Box:
     publish: Publish | None = None
     model: Model | None = None
     desktop: Desktop = Factory(lambda self: Desktop(self.sandbox), takes_self=True)
-    browser: Browser = Factory(lambda self: Browser(self.sandbox), takes_self=True)
+    browser: Browser = Factory(lambda self: Browser(self.sandbox, desktop=self.shown_on), takes_self=True)
     operator: Operator = Factory(lambda self: Operator(self.browser, self.model), takes_self=True)
-    kernels: Kernels = Factory(lambda self: Kernels(self.sandbox, cwd=self.workdir), takes_self=True)
+    kernels: Kernels = Factory(lambda self: Kernels(self.sandbox, cwd=self.workdir, env=self.env), takes_self=True)
     snapshots: OrderedDict[str, Snapshot] = field(factory=OrderedDict)
     writing: asyncio.Lock = field(factory=asyncio.Lock)
     started_at: float = field(factory=time.monotonic)
@@ -66,6 +66,11 @@ class Box:
     page: str = field(default="", repr=False)
     storage: Storage | None = field(default=None, repr=False)
     transfers: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(MOST_TRANSFERS), repr=False)
+
+    @property
+    def shown_on(self) -> Desktop | None:
+        """Where the browser has its window; it has none in images without a desktop to work."""
+        return self.desktop if self.image == "linux_latest" else None
 
     @property
     def workdir(self) -> str:
@@ -93,7 +98,7 @@ class Box:
         """Go on in another sandbox, in which nothing runs yet; variables and all that is known of files stay."""
         self.sandbox = sandbox
         self.desktop = Desktop(sandbox)
-        self.browser = self.browser.elsewhere(sandbox)
+        self.browser = self.browser.elsewhere(sandbox, self.shown_on)
         self.operator = Operator(self.browser, self.model)
         self.kernels = Kernels(sandbox, cwd=self.workdir, env=self.env)
         self.sample = (time.monotonic(), 0.0, 0.0)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Final, TypeVar
 
-from agentbay_local.browser.faults import BrowserFault, UnfitOption
+from agentbay_local.browser.faults import BrowserFault, BrowserGone, UnfitOption
 from agentbay_local.browser.installed import BrowserMissing
 from agentbay_local.tools.box import Box
 from agentbay_local.tools.faults import INTERNAL, ToolFailure
@@ -41,7 +41,10 @@ def on_pages(*, server: str, images: tuple[str, ...], doing: str) -> Callable[[F
         @wraps(function)
         async def guarded(box: Box, **given: Any) -> str:
             with refusing():
-                return await function(box, **given)
+                try:
+                    return await function(box, **given)
+                except BrowserGone as gone:
+                    raise await box.browser.explained(gone) from gone
 
         tool(server=server, images=images, doing=doing)(guarded)
         return function

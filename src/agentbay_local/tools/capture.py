@@ -8,6 +8,7 @@ from typing import Literal
 
 from agentbay_local.desktop import Picture, take
 from agentbay_local.tools.box import Box
+from agentbay_local.tools.browsing import refusing
 from agentbay_local.tools.faults import INTERNAL, ToolFailure
 from agentbay_local.tools.registry import tool
 from agentbay_local.tools.screen import LOOKED_AT, screen
@@ -30,5 +31,15 @@ async def system_screenshot(box: Box) -> str:
 
 
 async def _taken(box: Box, kind: str) -> Picture:
+    if box.image == "browser_latest" and box.browser.running:  # that has no window on the desktop, but is what there is
+        return await _page(box, kind)
     async with screen(box) as desktop:
         return await take(desktop.link, kind)
+
+
+async def _page(box: Box, kind: str) -> Picture:
+    with refusing():
+        page = await (await box.browser.opened()).active()
+        data = await page.picture(kind=kind)
+        size = await page.size()
+    return Picture(kind, *size, data)

@@ -24,7 +24,6 @@ from agentbay_local.oss import (
     upload,
 )
 from agentbay_local.oss.signing import Headers
-from agentbay_local.sandbox.bwrap import interpreter
 from agentbay_local.sandbox.contract import SandboxError, SandboxGone
 from agentbay_local.tools.arguments import Path
 from agentbay_local.tools.box import TEMPORARY, Box
@@ -196,7 +195,7 @@ async def _packed(box: Box, path: str) -> AsyncIterator[int]:
 async def _pack(box: Box, path: str, archive: str) -> None:
     program = files("agentbay_local.oss").joinpath("packing.py").read_text("utf-8")
     told = json.dumps({"folder": box.path(path), "archive": archive}).encode()
-    ended = await box.sandbox.run([str(interpreter()), "-I", "-S", "-c", program], stdin=told, timeout=PACKING_S)
+    ended = await box.sandbox.run([box.sandbox.interpreter, "-I", "-S", "-c", program], stdin=told, timeout=PACKING_S)
     if ended.timed_out or ended.code:
         said = ended.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit code {ended.code}"]
         why = f"it took longer than {PACKING_S:g} s" if ended.timed_out else said[0]

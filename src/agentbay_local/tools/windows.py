@@ -10,7 +10,7 @@ from agentbay_local.desktop import Window
 from agentbay_local.tools.box import Box
 from agentbay_local.tools.faults import TIMED_OUT, ToolFailure
 from agentbay_local.tools.registry import tool
-from agentbay_local.tools.screen import DESKTOP, bounded, in_words, screen
+from agentbay_local.tools.screen import DESKTOP, bounded, screen
 
 SERVER: Final = "wuying_ui"
 DONE: Final = "True"
@@ -30,7 +30,7 @@ async def list_root_windows(box: Box, timeout_ms: int = 3000) -> str:
         async with asyncio.timeout(timeout_ms / 1000):
             async with screen(box) as desktop:
                 found = await desktop.windows.every()
-            names = await _names(box) if found else {}
+            names = await box.desktop.apps.names(each.pid for each in found if each.pid)
     except TimeoutError:
         raise ToolFailure(f"The windows could not be listed within {timeout_ms} ms", TIMED_OUT) from None
     return json.dumps([_told(each, names) for each in found], ensure_ascii=False)
@@ -41,7 +41,7 @@ async def get_active_window(box: Box) -> str:
     """Answers with a JSON object about the window that has the focus."""
     async with screen(box) as desktop:
         found = await desktop.windows.active()
-    return json.dumps(_told(found, await _names(box)), ensure_ascii=False)
+    return json.dumps(_told(found, await box.desktop.apps.names([found.pid or 0])), ensure_ascii=False)
 
 
 @tool(server=SERVER, images=DESKTOP, doing="activate window")
@@ -108,11 +108,6 @@ async def focus_mode(box: Box, on: bool) -> str:
     async with screen(box) as desktop:
         await desktop.keep_focus(on=on)
     return DONE
-
-
-async def _names(box: Box) -> dict[int, str]:
-    with in_words():
-        return {each.pid: each.pname for each in await box.desktop.apps.running()}
 
 
 def _told(window: Window, names: dict[int, str]) -> dict[str, Any]:

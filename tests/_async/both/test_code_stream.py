@@ -8,6 +8,7 @@ import time
 import pytest
 
 from agentbay import (
+    AgentBayError,
     AsyncSession,
     CodeEvent,
     CodeExecutionResult,
@@ -20,11 +21,26 @@ from agentbay import (
 )
 from agentbay._pairs import async_blocking, async_each
 from tests._async.both.conftest import Fresh
+from tests.local.code.languages import need
 
 pytestmark = pytest.mark.parametrize("door", ["link"], indirect=True)
 
 SAID = "import sys, time\nsys.stdout.write('out\\n'); time.sleep(0.5); sys.stderr.write('err\\n')\n6 * 7"
 SLOWLY = "import time\nfor n in range(3): print(n, flush=True); time.sleep(0.4)"
+PRINTING = {
+    "python": "print('ü 中 🙂')",
+    "javascript": "console.log('ü 中 🙂')",
+    "bash": "echo 'ü 中 🙂'",
+    "java": 'System.out.println("ü 中 🙂")',
+    "r": "cat('ü 中 🙂\\n')",
+}
+DYING = {
+    "python": "import os; os.kill(os.getpid(), 9)",
+    "javascript": "process.kill(process.pid, 'SIGKILL'); await new Promise(() => {})",
+    "bash": "kill -9 $$",
+    "java": 'new ProcessBuilder("sh", "-c", "kill -9 $PPID").start().waitFor()',
+    "r": "tools::pskill(Sys.getpid(), 9); Sys.sleep(9)",
+}
 ANSWER = CodeExecutionResult(text="42", is_main_result=True)
 
 
@@ -92,17 +108,33 @@ async def test_a_stream_gives_the_result_that_a_single_call_gives(session: Async
     assert (single.execution_count or 0) + 1 == streamed.execution_count
 
 
-@pytest.mark.parametrize(("language", "code"), [("python", "print('ü 中 🙂')"), ("js", "console.log('ü 中 🙂')")])
-async def test_both_languages_stream(session: AsyncSession, language: str, code: str) -> None:
+@pytest.mark.parametrize(("language", "code"), PRINTING.items())
+async def test_every_language_streams(session: AsyncSession, language: str, code: str) -> None:
+    need(language)
     assert "ü 中 🙂\n" == await printed(session, code, language)
 
 
-async def test_a_language_that_the_runtime_lacks_is_a_failed_result(session: AsyncSession) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "code"), DYING.items())
+async def test_a_kernel_that_dies_is_an_error_and_the_next_call_has_a_new_one(
+    session: AsyncSession, language: str, code: str
+) -> None:
+    need(language)
     heard = Heard()
-    result = await heard.run(session, "1", "r")
-    text = "Unsupported language: r. This runtime runs 'python' and 'javascript'."
+    result = await heard.run(session, code, language)
+    assert isinstance(result.error, ExecutionError)
+    assert (False, "KernelDied", [result.error]) == (result.success, result.error.name, heard.errors)
+    killed = f"the {language} kernel was killed by signal 9 (Killed), perhaps for want of memory"
+    assert result.error.value == f"{killed}; its variables are gone and the next call starts with a new kernel"
+    assert "ü 中 🙂\n" == await printed(session, PRINTING[language], language)
+
+
+async def test_what_the_runtime_refuses_is_a_failed_result(session: AsyncSession) -> None:
+    heard: list[AgentBayError] = []
+    result = await session.code.run_code("1", "r", 86_401, stream_beta=True, on_error=heard.append)
+    text = "run_code: timeoutS must be from 1 to 86400, got 86401"
     assert (False, WsRemoteError, text) == (result.success, type(result.error), result.error_message)
-    assert [result.error] == heard.errors
+    assert [result.error] == heard
 
 
 async def test_code_is_stopped_at_its_limit(session: AsyncSession) -> None:

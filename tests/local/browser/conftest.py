@@ -55,8 +55,8 @@ class Mind:
         said = self.answers.pop(0)
         if callable(said):
             said = said(self.words)
-        if isinstance(said, int):
-            return web.json_response({"error": {"message": "too many requests"}}, status=said)
+        if isinstance(said, web.Response):
+            return said
         text = said if isinstance(said, str) else json.dumps(said)
         return web.json_response({"choices": [{"message": {"role": "assistant", "content": text}}]})
 

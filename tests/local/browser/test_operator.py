@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from attrs import frozen
 
 from agentbay import ActOptions, AsyncSession, BrowserError, ExtractOptions, ObserveOptions
@@ -35,6 +36,9 @@ def at(name: str, **step: Any) -> Any:
     return answer
 
 
+WATCHED = """<input aria-label=Field oninput="n++; tell()" style="position:absolute;left:900px;top:600px"><p id=out></p>
+<script>let m = 0, n = 0; const tell = () => { out.textContent = `moves ${m} inputs ${n}`; };
+onmousemove = () => { m++; tell(); };</script>"""
 DONE = {"method": "done", "success": True, "result": "bought"}
 
 
@@ -114,7 +118,7 @@ async def test_a_login_never_shows_the_password_to_the_model(page: AsyncSession,
     assert "login_config must be JSON with username and password" in refused.error_message
 
 
-@pytest.mark.parametrize("answers", [["no JSON", "again none"], [429], [{"nothing": "to see"}]])
+@pytest.mark.parametrize("answers", [["no JSON", "again none"], [{"nothing": "to see"}]])
 async def test_a_model_without_a_usable_answer_fails_the_task_and_says_why(
     page: AsyncSession, mind: Mind, answers: list[Any]
 ) -> None:
@@ -124,8 +128,8 @@ async def test_a_model_without_a_usable_answer_fails_the_task_and_says_why(
 
 
 async def test_a_task_that_failed_ends_the_waiting(page: AsyncSession, mind: Mind) -> None:
-    mind.answers.append(429)
-    with pytest.raises(BrowserError, match="too many requests"):
+    mind.answers.append(web.json_response({"error": {"message": "no such model"}}, status=404))
+    with pytest.raises(BrowserError, match="status 404: no such model"):
         await page.browser.operator.observe(ObserveOptions("anything"))
 
 
@@ -138,6 +142,25 @@ async def test_the_picture_is_of_the_page(page: AsyncSession) -> None:
     told = await page.browser.operator.screenshot(clip={"x": 0, "y": 0, "width": 20.5, "height": 10})
     assert told.startswith("data:image/png;base64,iVBOR")
     assert await page.browser.operator.close()
+
+
+@pytest.mark.slow
+async def test_actions_move_and_type_as_people_do_where_that_is_asked_for(
+    alone: AsyncSession, mind: Mind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTBAY_BROWSER_BEHAVIOR_SIMULATE", "1")
+    assert await alone.browser.initialize()
+    await alone.browser.operator.navigate(f"data:text/html,{WATCHED}")
+    mind.answers += [
+        at('"Field"', method="click"),
+        at('"Field"', method="fill", text="plum 李子"),
+        DONE,
+    ]
+    told = await alone.browser.operator.act(ActOptions("type"))
+    assert told.success, told.message
+    seen = (await alone.call_mcp_tool("browser_snapshot", {})).data
+    moved, typed = (int(number) for number in re.findall(r"moves (\d+) inputs (\d+)", seen)[0])
+    assert (moved > 3, typed, "plum 李子" in seen) == (True, 7, True)
 
 
 async def test_without_a_model_it_says_how_to_configure_one(page: AsyncSession) -> None:

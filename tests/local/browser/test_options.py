@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from typing import Any
 
 import pytest
 
 from agentbay_local.browser.faults import PageFault, UnfitOption
+from agentbay_local.browser.hand import Hand
 from agentbay_local.browser.keeper import told_by
 from agentbay_local.browser.keys import strokes
 from agentbay_local.browser.options import PROFILE, Upstream, command_line, read_options
@@ -70,6 +72,29 @@ def test_what_does_not_fit_is_named(told: dict[str, Any], text: str) -> None:
     with pytest.raises(UnfitOption) as caught:
         read(**told)
     assert text in str(caught.value)
+
+
+def test_what_nothing_here_can_do_is_told_with_what_does_instead() -> None:
+    options = read(solveCaptchas=True, autoLogin=True, callForUser=True, enableRecord=True, behaviorSimulate=True)
+    assert (options.person, options.recorded, options.lifelike) == (True, True, True)
+    assert [each.partition(":")[0] for each in options.unmet] == ["solveCaptchas", "autoLogin"]
+    assert read(solveCaptchas=False).unmet == ()
+
+
+def test_a_browser_with_a_window_is_as_large_as_the_screen() -> None:
+    made = command_line(read(screen={"width": 1600, "height": 900}), screen=(1280, 800))
+    assert {"--window-size=1280,800", "--ozone-platform=x11"} - set(made) == set()
+    assert not [each for each in made if each.startswith("--headless")]
+
+
+def test_a_hand_goes_there_on_a_way_of_its_own() -> None:
+    hand = Hand()
+    first, second = (list(hand.way({"x": 900, "y": 500})) for _ in range(2))
+    assert (len(first) > 3, second) == (True, [({"x": 900.0, "y": 500.0}, second[0][1])])
+    far = [math.dist((900, 500), (place["x"], place["y"])) for place, _ in first]
+    assert far == sorted(far, reverse=True)
+    assert all(0 < seconds < 0.1 for _, seconds in first)
+    assert 0.04 <= hand.pause() <= 0.14
 
 
 def test_the_profile_needs_a_place() -> None:

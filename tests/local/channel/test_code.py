@@ -1,4 +1,4 @@
-"""Streams of code, frame by frame, in both languages; what they do to one another and to a slow client."""
+"""Streams of code, frame by frame, in all languages; what they do to one another and to a slow client."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.local.channel.wire import Closed, Json, Wire, connect
+from tests.local.code.languages import need
 from tests.local.conftest import Served, serve
 from tests.local.service.api import Api
 
@@ -78,10 +79,14 @@ async def test_javascript_streams_as_well(wire: Wire) -> None:
     [
         ("python", "import time\nfor n in range(3): print(n, flush=True); time.sleep(0.4)"),
         ("js", "for (let n = 0; n < 3; n++) { console.log(n); await new Promise(done => setTimeout(done, 400)); }"),
+        ("bash", "for n in 0 1 2; do echo $n; sleep 0.4; done"),
+        ("java", "for (int n = 0; n < 3; n++) { System.out.println(n); Thread.sleep(400); }"),
+        ("r", "for (n in 0:2) { cat(n, '\\n'); flush.console(); Sys.sleep(0.4) }"),
     ],
 )
 async def test_output_comes_while_the_code_runs(wire: Wire, language: str, code: str) -> None:
-    await wire.rest(await wire.code("0", language))
+    need({"js": "javascript"}.get(language, language))
+    await wire.rest(await wire.code("" if language == "bash" else "0", language))
     started = time.monotonic()
     await wire.code(code, language)
     assert (await wire.next())["data"]["chunk"].strip() == "0"
@@ -109,7 +114,10 @@ async def test_text_of_every_script_arrives_whole(wire: Wire) -> None:
         ({"code": None}, "run_code: the parameter code is missing"),
         ({"code": 7}, "run_code: the parameter code must be text"),
         ({"language": None}, "run_code: the parameter language is missing"),
-        ({"language": "cobol"}, "Unsupported language: cobol. This runtime runs 'python' and 'javascript'."),
+        (
+            {"language": "cobol"},
+            "Unsupported language: cobol. This runtime runs 'python', 'javascript', 'bash', 'java' and 'r'.",
+        ),
         ({"timeoutS": "5"}, "run_code: the parameter timeoutS must be a whole number"),
         ({"timeoutS": True}, "run_code: the parameter timeoutS must be a whole number"),
         ({"timeoutS": 0}, "run_code: timeoutS must be from 1 to 86400, got 0"),

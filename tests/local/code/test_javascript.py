@@ -181,8 +181,8 @@ async def test_leaving_is_told_and_the_next_call_has_a_fresh_node(fresh: Any) ->
     await js(fresh, "globalThis.mine = 7")
     answer = await js(fresh, "process.exit(4)")
     assert told(answer) == (
-        "ProcessEnded: the node process exited with code 4; "
-        "its variables are gone and the next call starts with a new one"
+        "KernelDied: the javascript kernel exited with code 4; "
+        "its variables are gone and the next call starts with a new kernel"
     )
     assert answer["logs"]["stderr"] == []
     assert await fresh.value("typeof mine", "javascript") == "'undefined'"

@@ -19,7 +19,16 @@ SCRIPTS = {
     "Devanagari": "नमस्ते",
     "emoji": "😀👍🏽🎉",
 }
-WATCH = "sh -c 'stty -echo -icanon min 1; printf \"\\033[?100{mode}h\\033[?1006h\"; cat > /tmp/seen'"
+# The terminal answers the last sequence, so that it has read those before when the file appears.
+MODES = "\\033[?100{mode}h\\033[?1006h\\033[5n"
+WATCH = f"sh -c 'stty -echo -icanon min 1; printf \"{MODES}\"; head -c 4 > /dev/null; cat > /tmp/seen'"
+
+
+async def watching(desk: Any, mode: int) -> dict[str, Any]:
+    """A terminal that writes down what the mouse does in it; its window."""
+    window: dict[str, Any] = await desk.terminal(WATCH.format(mode=mode), "-b 0 -fn 6x13")
+    assert "there" == await desk.sh("until [ -e /tmp/seen ]; do sleep 0.05; done; printf there")
+    return window
 
 
 async def typed(desk: Any, text: str, wanted: str = "") -> str:
@@ -52,6 +61,22 @@ async def test_text_is_typed_as_it_is_while_caps_lock_is_on(desk: Any) -> None:
     await desk("input_text", text="aB é я")
     await desk("press_keys", keys=["x", "Enter"])
     assert "aB é яX\n" == await desk.reads("/tmp/typed", "aB é яX\n")
+
+
+async def test_two_thousand_characters_arrive_as_fast_as_a_program_reads(shared: Any) -> None:
+    text = ("The quick brown fox, ÄÖÜ жук 漢字 αβγ; " * 60)[:2000]
+    assert f"{text}\n" == await typed(shared, text)
+
+
+async def test_text_is_typed_as_it_is_while_keys_are_held_and_modifiers_are_held_again(desk: Any) -> None:
+    await desk.terminal("sh -c 'cat > /tmp/typed'")
+    await desk("press_keys", keys=["Ctrl", "Shift"], hold=True)
+    await desk("input_text", text="aB é я")
+    await desk("release_keys", keys=["Ctrl"])
+    await desk("press_keys", keys=["x"])
+    await desk("release_keys", keys=["Shift"])
+    await desk("press_keys", keys=["x", "Enter"])
+    assert "aB é яXx\n" == await desk.reads("/tmp/typed", "aB é яXx\n")
 
 
 async def test_lines_and_tabs_are_keys_of_their_own(shared: Any) -> None:
@@ -90,7 +115,7 @@ async def test_keys_are_pressed_together_and_held_until_they_are_released(desk: 
 async def test_a_program_sees_which_button_was_pressed_where(
     desk: Any, tool: str, args: dict[str, Any], mode: int, seen: str
 ) -> None:
-    window = await desk.terminal(WATCH.format(mode=mode), "-b 0 -fn 6x13")
+    window = await watching(desk, mode)
     x, y = window["absolute_upper_left_x"] + 6 * 10 + 3, window["absolute_upper_left_y"] + 13 * 4 + 5
     await desk(tool, x=x, y=y, **args)
     expected = seen.format("11;5")
@@ -98,7 +123,7 @@ async def test_a_program_sees_which_button_was_pressed_where(
 
 
 async def test_a_drag_presses_moves_and_releases(desk: Any) -> None:
-    window = await desk.terminal(WATCH.format(mode=2), "-b 0 -fn 6x13")
+    window = await watching(desk, 2)
     left, top = window["absolute_upper_left_x"], window["absolute_upper_left_y"]
     await desk("drag_mouse", from_x=left + 3, from_y=top + 5, to_x=left + 6 * 20 + 3, to_y=top + 13 * 5 + 5)
     end = "\x1b[<0;21;6m"

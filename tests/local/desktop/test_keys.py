@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentbay_local.desktop.keyboard import assignments, strokes_of
-from agentbay_local.desktop.keys import UnknownKey, key_symbol, text_symbols
+from agentbay_local.desktop.keyboard import assignments, pressed, strokes_of
+from agentbay_local.desktop.keys import SHIFT, UnknownKey, key_symbol, text_symbols
 
 STANDARD = """
     Ctrl Alt Shift Win Meta Super Command Tab Enter Escape Backspace Delete Insert Home End PageUp PageDown Space
@@ -46,8 +46,15 @@ def test_a_control_character_is_not_typed(one: str) -> None:
 
 
 def test_a_symbol_is_made_without_shift_where_that_is_possible() -> None:
-    rows = {10: (0x61, 0x41), 11: (0x31, 0x21), 12: (0x21,), 13: ()}
-    assert {0x61: (10, False), 0x41: (10, True), 0x31: (11, False), 0x21: (12, False)} == strokes_of(rows)
+    rows = {10: (0x61, 0x41), 11: (0x31, 0x21), 12: (0x21,), 13: (), 50: (SHIFT, 0)}
+    plain = {0x61: (10, False), 0x31: (11, False), 0x21: (12, False)}
+    assert {**plain, SHIFT: (50, False), 0x41: (10, True)} == strokes_of(rows)
+    del rows[50]
+    assert plain == strokes_of(rows)
+
+
+def test_each_bit_of_a_keymap_is_a_key_that_is_down() -> None:
+    assert [0, 10, 255] == pressed(bytes([1, 4, *[0] * 29, 128]))
 
 
 def test_keys_beside_each_other_get_their_symbols_by_one_request() -> None:

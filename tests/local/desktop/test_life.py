@@ -38,7 +38,7 @@ async def test_an_x_server_that_was_ended_is_told_of_once_and_comes_back(desk: A
         return LOST in (await call(desk.box, "list_root_windows", {})).text
 
     assert await until(noticed, 10, 0.02)
-    assert [] == await desk("list_root_windows")
+    assert [] == await desk("list_root_windows") == await desk("list_visible_apps")
     await desk.terminal("cat")
 
 
@@ -160,3 +160,20 @@ async def test_ten_desktops_run_beside_each_other(new_desk: NewDesk) -> None:
     used = [(await desk.box.sandbox.usage()).memory for desk in desks]
     assert max(used) < 400 << 20
     print("MiB for each desktop with a terminal:", [memory >> 20 for memory in used])
+
+
+async def test_whoever_pastes_what_a_program_had_that_has_ended_is_not_held_up(desk: Any) -> None:
+    owner = await desk.terminal("sh -c 'printf copied; cat'", "-b 0 -fn 6x13")
+    x, y = owner["absolute_upper_left_x"] + 3, owner["absolute_upper_left_y"] + 5
+    await desk("click_mouse", x=x, y=y, button="double_left")
+    await desk.terminal("sh -c 'stty -icanon; cat > /tmp/pasted'", "-geometry 40x10+700+500")
+    await desk("press_keys", keys=["Shift", "Insert"])
+    assert "copied" == await desk.reads("/tmp/pasted", "copied")
+    await desk("stop_app_by_pid", pid=owner["pid"])
+    await desk("press_keys", keys=["Shift", "Insert"])
+    await desk("input_text", text=" no more")
+
+    async def typed() -> bool:  # some programs leave what was copied with the X server
+        return " no more" in await desk.sh("cat /tmp/pasted")
+
+    assert await until(typed, 10, 0.05)

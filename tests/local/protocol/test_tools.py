@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -14,6 +15,7 @@ import pytest
 from agentbay_local.service.images import FAMILIES
 from agentbay_local.tools.registry import TOOLS, tool_list
 from tests.catalogue import TOOLS as PAGES
+from tests.local.code.languages import need
 from tests.local.protocol.rows import World
 from tests.local.protocol.uses import BEYOND, ELSEWHERE, TOOL_ROWS, UNUSED, Use
 from tests.local.service.api import Api
@@ -21,6 +23,13 @@ from tests.local.service.api import Api
 Said = tuple[str, bool]
 Ask = Callable[[Api, dict[str, Any], str, Any], Awaitable[Said]]
 
+PRINTING = {
+    "python": "print(6 * 7)",
+    "javascript": "console.log(6 * 7)",
+    "bash": "echo $((6 * 7))",
+    "java": "System.out.println(6 * 7)",
+    "r": "cat(6 * 7, fill = TRUE)",
+}
 OFFERED = sorted(name for name, tool in TOOLS.items() if set(tool.images) & set(FAMILIES))
 GOOD = [name for name in OFFERED if name not in ELSEWHERE]
 FITTING = {"string": "x", "integer": 1, "number": 0.5, "boolean": True, "array": [], "object": {}}
@@ -173,6 +182,26 @@ async def test_code_ends_at_its_deadline_and_the_next_runs(world: World, ask: As
     assert json.loads(late)["isError"] is True
     fine, _ = await ask(world.api, made, "run_code", {"code": "print(6 * 7)", "language": "python", "timeout_s": 30})
     assert json.loads(fine)["logs"]["stdout"] == ["42\n"]
+
+
+@pytest.mark.slow
+@both_routes
+async def test_languages_run_side_by_side_and_answer_in_one_form(world: World, ask: Ask) -> None:
+    made = await world.api.create(ImageId="code_latest")
+    for language in PRINTING:
+        need(language)
+
+    async def run(language: str) -> dict[str, Any]:
+        args = {"code": PRINTING[language], "language": language, "timeout_s": 30}
+        text, failed = await ask(world.api, made, "run_code", args)
+        assert not failed
+        answer: dict[str, Any] = json.loads(text)
+        return answer
+
+    for answer in await asyncio.gather(*map(run, PRINTING)):
+        assert answer.pop("execution_time") > 0
+        printed = {"stdout": ["42\n"], "stderr": []}
+        assert answer == {"logs": printed, "results": [], "error": None, "execution_count": 1, "isError": False}
 
 
 @both_routes

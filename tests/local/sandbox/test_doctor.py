@@ -16,6 +16,7 @@ import pytest
 from agentbay_local import doctor
 from agentbay_local.probes import machine, pictures, trial
 from agentbay_local.probes.data import contexts
+from agentbay_local.probes.images import IMAGES
 from agentbay_local.probes.inside import INSIDE, LISTENING, Room, network, said, started
 from agentbay_local.probes.limits import LIMITS, limits
 from agentbay_local.probes.pictures import PICTURES
@@ -37,7 +38,7 @@ def test_a_machine_that_runs_sandboxes_is_called_able_and_everything_was_tried(
     told = json.loads(capsys.readouterr().out)
     probes = [Probe(**probe) for probe in told["probes"]]
     tried = [each.name for each in (*machine.MACHINE, *doctor.DATA)] + [doctor.SANDBOXES]
-    assert [probe.name for probe in probes] == [*tried, *(each.name for each in (*INSIDE, *PICTURES, *LIMITS))]
+    assert [probe.name for probe in probes] == [*tried, *(each.name for each in (*INSIDE, *PICTURES, *LIMITS, *IMAGES))]
     assert (told["able"], {probe.name for probe in probes if not probe.ok} - MISSES) == (True, set())
     assert (os.listdir(tmp_path), time.monotonic() - begun < 30) == ([], True)
 

@@ -60,6 +60,7 @@ async def test_a_unix_socket_inside_is_reached_from_outside(box: Box) -> None:
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(link, b"hello")
         assert (False, b"got hello") == (link.getblocking(), await loop.sock_recv(link, 100))
+    process.writer.close()
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     out = capsys.readouterr().out
     assert ended.value.code == 0
-    assert all(command in out for command in ("serve", "doctor", "demo", "policy", "version"))
+    assert all(command in out for command in ("serve", "doctor", "demo", "policy", "image", "version"))
 
 
 def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +63,9 @@ def test_the_runtime_itself_names_a_missing_part_too(
     assert "aiohttp is missing. Get the runtime: pip install 'agentbay-sdk[local]'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("command", "option"), [("serve", "--max-sessions"), ("policy", "show")])
+@pytest.mark.parametrize(
+    ("command", "option"), [("serve", "--max-sessions"), ("policy", "show"), ("image", "snapshot")]
+)
 def test_a_command_gets_its_own_options(capsys: pytest.CaptureFixture[str], command: str, option: str) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])

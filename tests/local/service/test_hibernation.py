@@ -17,6 +17,7 @@ from agentbay_local.sandbox.contract import SandboxError
 from agentbay_local.service.session import Session
 from agentbay_local.settings import Settings
 from tests.local.channel.wire import connect
+from tests.local.page.looking import Looker
 from tests.local.service.api import Api
 
 MIB = 1 << 20
@@ -269,8 +270,8 @@ async def test_a_hibernated_session_is_counted_and_its_page_says_it(place: Hiber
     await place.sleep(made["SessionId"])
     async with place.api.http.get(f"{place.api.endpoint}/metrics") as answer:
         assert "agentbay_sessions_hibernated 1\n" in await answer.text()
-    async with place.api.http.get(made["ResourceUrl"]) as answer:
-        assert "PAUSED, hibernated: files kept, programs gone" in await answer.text()
+    told = await (await Looker.of(place.api, made["SessionId"])).get("/state")
+    assert ("PAUSED", True) == (told["state"], told["hibernated"])
 
 
 async def test_fifty_calls_at_once_of_sessions_that_fall_asleep_leave_no_session_in_between(place: Hibernating) -> None:

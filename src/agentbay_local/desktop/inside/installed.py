@@ -58,10 +58,21 @@ def command(facts: dict[str, str]) -> str:
     return terminal and f"{terminal} -e {facts['Exec']}"
 
 
+def is_script(path: str) -> bool:
+    """Whether a program is a script, which mostly makes way for one of another name."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
 def stopping(start: str) -> str:
-    """What ends the program of a command line, if this machine has pkill."""
+    """What ends the program of a command line, if its process's name is known, and this machine has pkill."""
     words = [word for word in start.split() if "=" not in word and word != "env"]
-    name = os.path.basename(words[0].strip('"')) if words else ""
+    program = words[0].strip('"') if words else ""
+    path = os.path.realpath(shutil.which(program) or program)
+    name = "" if is_script(path) else os.path.basename(path)
     return f"pkill -x {name[:15]}" if name.replace("-", "").replace(".", "").isalnum() and shutil.which("pkill") else ""
 
 

@@ -121,7 +121,8 @@ class Freezer:
         for name in names:
             status = os.lstat(name)
             kind = KINDS.get(stat.S_IFMT(status.st_mode))
-            if kind is None or status.st_dev != self.device:  # what is mounted here, is there anyway
+            # What is mounted here, is there anyway. (Files that come from an image may have a device of their own.)
+            if kind is None or (kind == "folder" and status.st_dev != self.device):
                 continue
             self.count += 1
             self.tell(name, kind, status)

@@ -1,5 +1,8 @@
 """Runs inside a new sandbox: makes the files of a stream that `freeze.py` has written, from standard input.
 
+What an image has put there before is left if it is the same, so that it takes no room, and removed if the stream does
+not tell of it.
+
 JSON out, once all is there: for each file the stamp that it had, and the one that it has now, as eight numbers. The
 exit code is 0, or the number of the system's error.
 """
@@ -11,6 +14,7 @@ import contextlib
 import errno
 import json
 import os
+import stat
 import sys
 from typing import IO, Any
 
@@ -27,6 +31,8 @@ class Thaw:
     def __init__(self, source: IO[bytes]) -> None:
         self.source = source
         self.above: list[Fact] = []
+        self.told: list[set[str]] = []
+        """The names in each folder above, and in this one."""
         self.stores: list[Fact] = []
         self.stamps: list[list[int]] = []
         self.twins: list[tuple[str, list[int]]] = []
@@ -43,15 +49,21 @@ class Thaw:
         self.finish()
 
     def make(self, fact: Fact) -> None:
+        if "name" in fact:
+            self.told[-1].add(fact["name"])
         if "store" in fact:
+            self.leave_store()
             os.chdir(fact["store"])
             self.stores.append(fact)
+            self.told.append(set())
         elif "up" in fact:
+            prune(self.told.pop())
             os.chdir("..")
             dress(self.above.pop())
         elif fact["kind"] == "folder":
             self.folder(fact)
         elif fact["kind"] == "twin":
+            clear(fact["name"])
             os.link(f"{self.aside()}/{fact['twin']}", fact["name"], follow_symlinks=False)
         else:
             self.single(fact)
@@ -59,21 +71,26 @@ class Thaw:
     def aside(self) -> str:
         return f"{self.stores[-1]['store']}/{ASIDE}"
 
+    def leave_store(self) -> None:
+        """What else is in the last store, was removed from it."""
+        if self.told:
+            prune({*self.told.pop(), os.path.basename(ASIDE)})
+
     def folder(self, fact: Fact) -> None:
-        with contextlib.suppress(FileExistsError):
+        if kind_of(fact["name"]) != stat.S_IFDIR:
+            clear(fact["name"])
             os.mkdir(fact["name"], 0o700)
+        os.chmod(fact["name"], 0o700)
         os.chdir(fact["name"])
         self.above.append(fact)
+        self.told.append(set())
 
     def single(self, fact: Fact) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(fact["name"])
         if fact["kind"] == "file":
             self.file(fact)
-        elif fact["kind"] == "link":
-            os.symlink(fact["target"], fact["name"])
         else:
-            os.mkfifo(fact["name"], 0o600)
+            clear(fact["name"])
+            make_other(fact)
         dress(fact)
         if "twin" in fact:
             os.makedirs(self.aside(), 0o700, exist_ok=True)
@@ -89,26 +106,39 @@ class Thaw:
             self.stamps.append(fact["stamp"] + stamp_of(fact["name"]))
 
     def file(self, fact: Fact) -> None:
-        fd = os.open(fact["name"], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        """A file; what is here already stays as long as it is the same."""
+        old = like(fact)
         try:
-            for start, length in fact["extents"]:
-                self.receive(fd, start, length)
-            os.ftruncate(fd, fact["size"])
+            new = -1 if old >= 0 else made(fact["name"])
+            try:
+                for number, (start, length) in enumerate(fact["extents"]):
+                    new = self.receive(fact, number, start, length, old, new)
+                if new >= 0:
+                    os.ftruncate(new, fact["size"])
+            finally:
+                shut(new)
         finally:
-            os.close(fd)
+            shut(old)
 
-    def receive(self, fd: int, start: int, length: int) -> None:
+    def receive(self, fact: Fact, number: int, start: int, length: int, old: int, new: int) -> int:
+        """A piece of a file; gives the descriptor of the new one, once there is one."""
         while length:
             count = self.source.readinto(self.buffer[: min(length, CHUNK)])  # type: ignore[attr-defined]
             if not count:
                 raise OSError(errno.EIO, "the stream ends in a file")
             data = self.buffer[:count]
-            while data:
-                written = os.pwrite(fd, data, start)
-                data, start, length = data[written:], start + written, length - written
+            if new < 0 and os.pread(old, count, start) != data:
+                new = made(fact["name"])
+                begun = fact["extents"][number][0]
+                copy(old, new, [*fact["extents"][:number], (begun, start - begun)])
+            if new >= 0:
+                put(new, data, start)
+            start, length = start + count, length - count
+        return new
 
     def finish(self) -> None:
         """Nothing that was only needed on the way stays, and the tops get their times last."""
+        self.leave_store()
         for store in self.stores:
             forget(f"{store['store']}/{ASIDE}")
         for path, stamp in self.twins:
@@ -118,14 +148,110 @@ class Thaw:
             dress({"name": store["store"], "kind": "folder", "mode": store["mode"], "times": store["times"]})
 
 
+def like(fact: Fact) -> int:
+    """A descriptor of the file that is here, if it may be the same as the one that comes, without holes; else -1."""
+    try:
+        found = os.lstat(fact["name"])
+        if "twin" in fact or not stat.S_ISREG(found.st_mode) or fact["extents"] != [[0, found.st_size]]:
+            return -1
+        if [found.st_size, found.st_mtime_ns] != [fact["size"], fact["times"][1]]:
+            return -1
+        return os.open(fact["name"], os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (FileNotFoundError, PermissionError):
+        return -1
+
+
+def made(name: str) -> int:
+    clear(name)
+    return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def put(fd: int, data: memoryview, start: int) -> None:
+    while data:
+        written = os.pwrite(fd, data, start)
+        data, start = data[written:], start + written
+
+
+def copy(old: int, new: int, pieces: list[tuple[int, int]]) -> None:
+    """What was the same so far."""
+    for start, length in pieces:
+        for at in range(start, start + length, CHUNK):
+            put(new, memoryview(os.pread(old, min(CHUNK, start + length - at), at)), at)
+
+
+def shut(fd: int) -> None:
+    if fd >= 0:
+        os.close(fd)
+
+
+def make_other(fact: Fact) -> None:
+    if fact["kind"] == "link":
+        os.symlink(fact["target"], fact["name"])
+    else:
+        os.mkfifo(fact["name"], 0o600)
+
+
+def kind_of(name: str) -> int:
+    """0 if there is nothing."""
+    try:
+        return stat.S_IFMT(os.lstat(name).st_mode)
+    except FileNotFoundError:
+        return 0
+
+
+def prune(names: set[str]) -> None:
+    """What the stream does not tell of was removed by the session."""
+    device = os.stat(".").st_dev
+    for name in os.listdir("."):
+        if name not in names:
+            found = os.lstat(name)
+            if not stat.S_ISDIR(found.st_mode) or found.st_dev == device:
+                clear(name)
+
+
+def clear(name: str) -> None:
+    """Removes what has a name, however deep it is."""
+    kind = kind_of(name)
+    if kind and kind != stat.S_IFDIR:
+        os.unlink(name)
+    if kind != stat.S_IFDIR:
+        return
+    above = [name]
+    enter(name)
+    while above:
+        if (below := emptied()) is not None:
+            enter(below)
+            above.append(below)
+        else:
+            os.chdir("..")
+            os.rmdir(above.pop())
+
+
+def enter(name: str) -> None:
+    os.chmod(name, 0o700)
+    os.chdir(name)
+
+
+def emptied() -> str | None:
+    """The name of a folder in this one; all else is removed before one is told."""
+    with os.scandir(".") as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                return entry.name
+            os.unlink(entry.name)
+    return None
+
+
 def dress(fact: Fact) -> None:
-    """Permissions and times; the times last, and of folders when they are full."""
+    """Permissions and times, where they are others; the times last, and of folders when they are full."""
     name = fact["name"]
     for attribute, value in fact.get("attributes", {}).items():
         os.setxattr(name, attribute, base64.b64decode(value), follow_symlinks=False)
-    if fact["kind"] != "link":
+    found = os.lstat(name)
+    if fact["kind"] != "link" and stat.S_IMODE(found.st_mode) != fact["mode"]:
         os.chmod(name, fact["mode"])
-    os.utime(name, ns=tuple(fact["times"]), follow_symlinks=False)
+    if found.st_mtime_ns != fact["times"][1]:
+        os.utime(name, ns=tuple(fact["times"]), follow_symlinks=False)
 
 
 def forget(aside: str) -> None:

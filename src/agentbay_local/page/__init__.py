@@ -1,0 +1,1 @@
+"""What people look at: the page of each session, and the front page that lists them."""
