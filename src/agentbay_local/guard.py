@@ -61,6 +61,9 @@ class Guard:
         origin = request.headers.get("Origin")
         if origin is not None and not request.path.startswith(_FOR_PAGES) and not self._own(origin):
             raise ServiceRefusal("Forbidden.Origin", "Web pages of other sites may not use this server.", 403)
+        if "Service-Worker" in request.headers or request.headers.get("Sec-Fetch-Dest") == "serviceworker":
+            # Wherever it is at home, one would be told the address of each page of this origin, and so its code.
+            raise ServiceRefusal("Forbidden.ServiceWorker", "No page of this server may have a service worker.", 403)
         return await handler(request)
 
     def _known(self, host: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import hdrs, web
 
@@ -16,6 +16,9 @@ from agentbay_local.service.session import Session
 from agentbay_local.service.snapshots import snapshot
 
 __all__ = ["ImageDoor"]
+
+LARGEST: Final = 64 << 10
+"""Bytes of a request: a name or two."""
 
 
 class ImageDoor:
@@ -30,21 +33,32 @@ class ImageDoor:
     async def take(self, request: web.Request) -> web.Response:
         """A snapshot. It is whole and on the disk once this is answered."""
         with Logged(self._service.metrics) as logged:
-            told = _told(await request.read())
+            token = request.headers.get("X-Access-Token")
+            owner = "" if token else self._service.owner(request.headers.get(hdrs.AUTHORIZATION, ""))
+            told = _told(await _body(request))
             logged.about("snapshot", told["session"])
-            session = self._session(request, told["session"])
+            session = self._session(told["session"], owner, token or "")
             kept = await snapshot(self._service, session, told["name"], replace=told["replace"])
         return accepted({"Name": kept.name, "Family": kept.family, "Size": kept.size, "Layers": len(kept.ids)})
 
-    def _session(self, request: web.Request, session_id: str) -> Session:
-        token = request.headers.get("X-Access-Token")
-        if token is None:
-            owner = self._service.owner(request.headers.get(hdrs.AUTHORIZATION, ""))
+    def _session(self, session_id: str, owner: str, token: str) -> Session:
+        if owner:
             return self._service.live(Caller(owner, {}), session_id)
         session = self._service.store.find(session_id)
         if session is None or not session.live or not same(token, session.token):
             raise no_session()
         return session
+
+
+async def _body(request: web.Request) -> bytes:
+    """What came, if it is not too large. Raises ServiceRefusal."""
+    body = bytearray()
+    async for piece in request.content.iter_any():
+        body += piece
+        if len(body) > LARGEST:
+            text = f"The request is larger than the limit of {LARGEST >> 10} KiB."
+            raise ServiceRefusal("RequestEntityTooLarge", text, 413)
+    return bytes(body)
 
 
 def _told(body: bytes) -> dict[str, Any]:

@@ -26,7 +26,11 @@ _HOP = frozenset(
     " transfer-encoding upgrade".split()
 )
 # Pages of sessions are on the origin of this server's own: none may have a say over what is not below its link.
-_HOP_BACK = (_HOP - {"content-length"}) | {"service-worker-allowed"}
+_WHOLE_ORIGIN = frozenset(
+    "alt-svc clear-site-data nel report-to reporting-endpoints service-worker-allowed strict-transport-security"
+    " use-as-dictionary".split()
+)
+_HOP_BACK = (_HOP - {"content-length"}) | _WHOLE_ORIGIN
 _SOCKET = frozenset("sec-websocket-key sec-websocket-version sec-websocket-extensions sec-websocket-protocol".split())
 
 # A message of a WebSocket passes as a whole, so that it is in memory for a moment.

@@ -51,7 +51,8 @@ def snapshot(session: OfSession, name: str, *, replace: bool = False, timeout: f
     Args:
         session: A session of the SDK, at a local runtime.
         name: 1 to 63 letters, digits, `_`, `-` or `.`.
-        replace: Whether an image of that name may be replaced. Sessions that were made from it keep what they have.
+        replace: Whether an image of that name may be replaced. Sessions that were made from it keep what they
+            have, unless they are hibernated: those wake on the new one.
         timeout: Seconds.
 
     Raises:

@@ -129,7 +129,8 @@ async def test_a_file_that_cannot_be_written_is_an_error(monkeypatch: pytest.Mon
 
 
 async def test_without_playwright_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "playwright", None)
+    for name in ("playwright", "playwright.async_api", "playwright.sync_api"):
+        monkeypatch.setitem(sys.modules, name, None)
 
     with pytest.raises(BrowserError, match="Playwright is not installed Install it: pip install playwright") as caught:
         await AsyncBrowserFingerprintGenerator().generate_fingerprint()

@@ -63,7 +63,7 @@ class Calls:
     def take(self, told: Json, sender: object = None) -> bool:
         """Takes a client's message; whether it ended a call. All others are told then that it is over."""
         number = told.get("id")
-        waiting = self._waiting.get(number) if isinstance(number, int) else None
+        waiting = self._waiting.get(number) if type(number) is int else None
         if told.get("action") != "takeoverdone" or waiting is None or waiting.is_set():
             return False
         waiting.set()

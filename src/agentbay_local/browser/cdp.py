@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from agentbay_local.browser.faults import BrowserFault, BrowserGone, PageFault
+from agentbay_local.browser.faults import BrowserGone, PageFault
 from agentbay_local.dialling import InsideConnector
 from agentbay_local.sandbox.contract import Sandbox, SandboxError
 
@@ -32,6 +32,8 @@ NOBODY: Final = (None, "")
 GOODBYE: Final = aiohttp.ClientWSTimeout(ws_close=0.2)  # pyright: ignore[reportCallIssue]
 """Seconds for the last word of a browser that is left running; it may be stopped."""
 GONE: Final = "the browser has closed the connection"
+UNLIKE: Final = (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError)
+"""What reading an event raises that is not as browsers send it."""
 
 
 class Cdp:
@@ -119,7 +121,7 @@ class Cdp:
 
     def _tell(self, method: str, params: Json, session: str) -> None:
         for listener in list(self.listeners):
-            with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):  # it is not as browsers send it
+            with contextlib.suppress(*UNLIKE):
                 listener(method, params, session)
 
     def _answered(self, told: Json) -> None:
@@ -135,7 +137,6 @@ class Cdp:
     async def close(self) -> None:
         """Ends the connection. May be repeated."""
         self._reader.cancel()
-        with contextlib.suppress(asyncio.CancelledError, aiohttp.ClientError, OSError, BrowserFault):
-            await self._reader
+        await asyncio.gather(self._reader, return_exceptions=True)
         await self._socket.close()
         await self._client.close()

@@ -121,6 +121,8 @@ class Keeper:
     def __init__(self, cdp: Cdp, told: Told, major: str, recorder: Recorder | None = None) -> None:
         self._cdp, self._commands, self._recorder = cdp, told.commands(major), recorder
         self._tasks: set[asyncio.Task[None]] = set()
+        self._here: set[str] = set()
+        """The sessions whose pages are still there: one may be gone before all is said to it."""
         self._pages: dict[str, str] = {}
         """The browser context of each page, by session: those of one context are tabs of one window."""
         self._awake: set[str] = set()
@@ -137,7 +139,9 @@ class Keeper:
 
     def _heard(self, method: str, params: Json, session: str) -> None:
         if method == "Target.attachedToTarget":
-            self._spawn(self._welcome(str(params["sessionId"]), params["targetInfo"]))
+            session, info = str(params["sessionId"]), params["targetInfo"]
+            self._here.add(session)
+            self._spawn(self._welcome(session, info))
         elif method == "Target.detachedFromTarget":
             self._left(str(params["sessionId"]))
         elif self._recorder is not None and method == "Page.screencastFrame":
@@ -152,13 +156,14 @@ class Keeper:
         await asyncio.gather(*(self._say(session, name, told) for name, told in self._commands))
         if self._commands:
             await self._say(session, "Runtime.runIfWaitingForDebugger", {})
-        if info["type"] == "page":
+        if info["type"] == "page" and session in self._here:
             self._pages[session] = str(info.get("browserContextId"))
             if self._recorder is not None:
                 self._recorder.begin(session)
             await self._wake(self._pages[session])
 
     def _left(self, session: str) -> None:
+        self._here.discard(session)
         context = self._pages.pop(session, "")
         self._awake.discard(session)
         if self._recorder is not None:

@@ -12,6 +12,7 @@ from agentbay_local.browser.calls import Calls
 from agentbay_local.browser.cdp import Cdp, Json
 from agentbay_local.browser.faults import BrowserFault
 from agentbay_local.browser.page import MARK
+from agentbay_local.browser.pages import LONGEST_ID, MOST_PAGES
 
 __all__ = ["Lookout", "is_captcha"]
 
@@ -60,13 +61,16 @@ class Lookout:
             self._seen.discard(str(params["targetId"]))
             self._sessions.pop(str(params["targetId"]), None)
         elif method == "Target.attachedToTarget":
-            self._sessions[str(params["targetInfo"]["targetId"])] = str(params["sessionId"])
+            target, session = str(params["targetInfo"]["targetId"]), str(params["sessionId"])
+            if len(target) + len(session) <= 2 * LONGEST_ID and len(self._sessions) < MOST_PAGES:
+                self._sessions[target] = session
         elif method in {"Target.targetCreated", "Target.targetInfoChanged"}:
             self._look(params["targetInfo"])
 
     def _look(self, info: Json) -> None:
         target = str(info["targetId"])
-        if info["type"] != "iframe" or target in self._seen or not is_captcha(str(info["url"])):
+        full = len(target) > LONGEST_ID or len(self._seen) >= MOST_PAGES
+        if full or info["type"] != "iframe" or target in self._seen or not is_captcha(str(info["url"])):
             return
         self._seen.add(target)
         if self._calling is None or self._calling.done():

@@ -14,6 +14,7 @@ from attrs import define, field
 from agentbay_local.browser import prompts
 from agentbay_local.browser.calls import NEEDS
 from agentbay_local.browser.faults import BrowserFault, BrowserGone, PageFault
+from agentbay_local.browser.installed import BrowserMissing
 from agentbay_local.browser.model import NOT_CONFIGURED, Model, ModelFault
 from agentbay_local.browser.page import Page
 from agentbay_local.browser.steps import Variables, perform
@@ -40,6 +41,15 @@ class Task:
     result: str = ""
     """JSON text, once it is done; what cannot be done is a text that says why."""
     work: asyncio.Task[None] | None = None
+
+    def failed(self, why: object) -> None:
+        """It has come to nothing."""
+        self.result = said(self.kind, self.steps, f"Failed to {self.kind}: {why}")
+
+    def over(self, work: asyncio.Task[None]) -> None:
+        """Nothing more comes: who asks for the result must not wait for one."""
+        if not self.result:
+            self.failed("the operator was closed" if work.cancelled() else "something went wrong in this server")
 
 
 @define(eq=False)
@@ -68,6 +78,7 @@ class Operator:
         """Starts a task; gives its id."""
         name, task = secrets.token_hex(16), Task(kind)
         task.work = asyncio.create_task(self._perform(task, work))
+        task.work.add_done_callback(task.over)
         self.tasks[name] = task
         for old in list(self.tasks)[:-MOST_TASKS]:
             self._drop(old)
@@ -77,12 +88,13 @@ class Operator:
         try:
             task.result = await work(task)
         except BrowserGone as gone:
-            why = await self.browser.explained(gone)
-            task.result = said(task.kind, task.steps, f"Failed to {task.kind}: {why}")
-        except (BrowserFault, SandboxError) as fault:
-            task.result = said(task.kind, task.steps, f"Failed to {task.kind}: {fault}")
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-            task.result = said(task.kind, task.steps, f"Failed to {task.kind}: the browser's answer cannot be read")
+            task.failed(await self.browser.explained(gone))
+        except (BrowserFault, BrowserMissing, SandboxError) as fault:
+            task.failed(fault)
+        except OSError as error:
+            task.failed(error.strerror or error)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
+            task.failed("the browser's answer cannot be read")
 
     def find(self, kind: str, name: str) -> Task | None:
         found = self.tasks.get(name)

@@ -268,11 +268,6 @@ class Page:
         told = await self.call("Page.captureScreenshot", **asked)
         return base64.b64decode(told["data"])
 
-    async def size(self) -> tuple[int, int]:
-        """Width and height of the window's picture, in pixels."""
-        told = (await self.call("Page.getLayoutMetrics"))["cssVisualViewport"]
-        return round(told["clientWidth"]), round(told["clientHeight"])
-
     # --- Mouse and keyboard -------------------------------------------------------------------------------------------
 
     async def click(self, place: str, *, count: int = 1, button: str = "left") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any, Final
 
 from agentbay_local.browser.cdp import Cdp, Json
@@ -10,10 +11,13 @@ from agentbay_local.browser.faults import PageFault
 from agentbay_local.browser.page import Page
 from agentbay_local.sandbox.contract import Sandbox
 
-__all__ = ["Pages"]
+__all__ = ["Pages", "page_of"]
 
 LOOK_S: Final = 0.02
 GONE_LOOKS: Final = 150
+LONGEST_ID: Final = 64
+MOST_PAGES: Final = 10_000
+"""Whose place in the list is known; programs inside may tell of any number."""
 
 
 class Pages:
@@ -25,16 +29,18 @@ class Pages:
         self._attached: dict[str, Page] = {}
         self._active = ""
         self._seen: dict[str, int] = {}
+        self._places = itertools.count()
         self._lock = asyncio.Lock()
 
     async def known(self) -> list[Json]:
         """Every page: `targetId`, `url`, `title`, `browserContextId`, the oldest first. Raises BrowserFault."""
         told = await (await self._connection()).call("Target.getTargets")
-        infos = told.get("targetInfos", [])
-        found = [info for info in reversed(infos) if isinstance(info, dict) and info.get("type") == "page"]
+        infos = told.get("targetInfos")
+        found = [info for info in reversed(infos) if page_of(info)] if isinstance(infos, list) else []
         for info in found:
-            self._seen.setdefault(str(info["targetId"]), len(self._seen))
-        return sorted(found, key=lambda info: self._seen[str(info["targetId"])])  # the browser's own order changes
+            self._see(info["targetId"])
+        found = [info for info in found if info["targetId"] in self._seen]
+        return sorted(found, key=lambda info: self._seen[info["targetId"]])  # the browser's own order changes
 
     @property
     def current(self) -> str:
@@ -144,13 +150,23 @@ class Pages:
             self._forget(params.get("targetId"))
         elif method == "Target.targetCreated":
             info: Any = params.get("targetInfo")
-            if not isinstance(info, dict) or info.get("type") != "page":
-                return
-            self._seen.setdefault(str(info.get("targetId")), len(self._seen))
-            if info.get("openerId") == self._active:
-                self._active = str(info.get("targetId"))  # a click has opened it
+            if target := page_of(info):
+                self._see(target)
+                if info.get("openerId") == self._active:
+                    self._active = target  # a click has opened it
+
+    def _see(self, target: str) -> None:
+        if len(self._seen) < MOST_PAGES:
+            self._seen.setdefault(target, next(self._places))
 
     def _forget(self, target: Any) -> None:
+        self._seen.pop(target, None)
         page = self._attached.pop(target, None)
         if page is not None and self._cdp is not None and page.heard in self._cdp.listeners:
             self._cdp.listeners.remove(page.heard)
+
+
+def page_of(info: Any) -> str:
+    """The id of a page that a browser tells of; empty for what is none."""
+    target = info.get("targetId") if isinstance(info, dict) and info.get("type") == "page" else None
+    return target if isinstance(target, str) and len(target) <= LONGEST_ID else ""

@@ -17,6 +17,7 @@ __all__ = ["Persona", "document", "from_document", "read_persona"]
 
 Json = dict[str, Any]
 LARGEST: Final = 1 << 20
+LONGEST_WORD: Final = 1000
 DEVICES: Final = ("desktop", "mobile")
 MOBILES: Final = ("android", "ios")
 
@@ -107,7 +108,7 @@ def _decoded(raw: Any) -> Any:
 
 def _choices(wanted: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> list[str]:
     values = wanted.get(name) or []
-    if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+    if not isinstance(values, list) or not all(isinstance(each, str) and "\0" not in each for each in values):
         raise UnfitOption(f"has a fingerprint whose {name} must be an array of texts")
     if unknown := [each for each in values if allowed and each not in allowed]:
         raise UnfitOption(f"has a fingerprint whose {name} must be of {', '.join(allowed)}, not {unknown[0]:.40}")
@@ -144,7 +145,13 @@ def _part(told: Any, name: str) -> Mapping[str, Any]:
 
 def _word(told: Mapping[str, Any], name: str) -> str:
     value = told.get(name)
-    return value[:1000] if isinstance(value, str) else ""
+    return value[:LONGEST_WORD] if isinstance(value, str) else ""
+
+
+def _words(values: Any) -> tuple[str, ...]:
+    """Those that can be part of a command line."""
+    given = values if isinstance(values, list) else []
+    return tuple(each for each in given if isinstance(each, str) and "\0" not in each and len(each) <= LONGEST_WORD)
 
 
 def _number(told: Mapping[str, Any], name: str) -> float:
@@ -160,11 +167,10 @@ def from_document(told: Any) -> Persona:
     screen, navigator, card = (_part(print_, name) for name in ("screen", "navigator", "videoCard"))
     details = _part(navigator, "userAgentData")
     width, height = int(_number(screen, "width")), int(_number(screen, "height"))
-    languages = navigator.get("languages")
     return Persona(
         user_agent=_word(navigator, "userAgent"),
         platform=_word(navigator, "platform"),
-        languages=tuple(each for each in languages if isinstance(each, str)) if isinstance(languages, list) else (),
+        languages=_words(navigator.get("languages")),
         screen=(width, height) if width and height else None,
         mobile=details.get("mobile") is True,
         cores=int(_number(navigator, "hardwareConcurrency")),

@@ -40,6 +40,8 @@ STOP_S: Final = 5.0
 """Seconds in which it may write down cookies and the like, before it is killed."""
 LAST_WORD_S: Final = 1.0
 """Seconds between the end of its connections and that of its process, at most."""
+LAST_WORDS_S: Final = 0.2
+"""Seconds after its end in which what it has said may still come, if its children hold its output open."""
 LISTENING: Final = re.compile(r"DevTools listening on ws://[^/\s]+(/devtools/browser/[0-9a-f-]+)")
 SCREEN: Final = (desktops.WIDTH, desktops.HEIGHT)
 NOISE: Final = ("dbus", "udev", "Fontconfig", "gpu", "vaapi", "DevTools listening")
@@ -208,7 +210,7 @@ class Browser:
         """With the fingerprint that an earlier session has kept, if it is to be kept."""
         if not options.persona_file or not await self._exists(options.persona_file):
             return options
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             fd = await self._sandbox.open(options.persona_file, os.O_RDONLY)
             text = await asyncio.to_thread(_read, fd)
             return evolve(options, persona=from_document(json.loads(text)))
@@ -240,20 +242,16 @@ class Browser:
             raise BrowserFault(f"the browser was not ready within {START_S:g} s. {self._heard}".strip()) from error
 
     async def _listen(self, process: Process) -> None:
-        """Reads what it says until its end, for it must not be held up; the last complaint is kept."""
+        """Waits for its end, whoever else holds its output then, and reads that meanwhile."""
         assert self._listening is not None
-        listening, rest = self._listening, b""
-        while chunk := await process.reader.read(1 << 14):
-            *lines, rest = (rest + chunk).split(b"\n")
-            self._note([line.decode(errors="replace") for line in lines], listening)
-            rest = rest[-LAST_WORDS:]
-        self._note([rest.decode(errors="replace")], listening)
+        listening = self._listening
+        reading = asyncio.create_task(self._read(process, listening))
         try:
-            code = await process.wait()
-            why = f"signal {code - 128}" if code > 128 else f"exit code {code}"
-        except SandboxError:
-            why = "with the sandbox"
+            why = await _how(process)
+            await asyncio.wait([reading], timeout=LAST_WORDS_S)
         finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
             process.writer.close()
         if not listening.done():
             listening.set_exception(
@@ -264,6 +262,15 @@ class Browser:
             self._lost = why
             say("browser ended by itself", how=why)
             await self._let_go()
+
+    async def _read(self, process: Process, listening: asyncio.Future[str]) -> None:
+        """Reads what it says, for it must not be held up; the last complaint is kept."""
+        rest = b""
+        while chunk := await process.reader.read(1 << 14):
+            *lines, rest = (rest + chunk).split(b"\n")
+            self._note([line.decode(errors="replace") for line in lines], listening)
+            rest = rest[-LAST_WORDS:]
+        self._note([rest.decode(errors="replace")], listening)
 
     def _note(self, lines: Iterable[str], listening: asyncio.Future[str]) -> None:
         for line in lines:
@@ -329,6 +336,15 @@ class Browser:
         for each in (recorder, lookout, pages, cdp, relay):
             if each is not None:
                 await each.close()
+
+
+async def _how(process: Process) -> str:
+    """How it ended, once it has."""
+    try:
+        code = await process.wait()
+    except SandboxError:
+        return "with the sandbox"
+    return f"signal {code - 128}" if code > 128 else f"exit code {code}"
 
 
 def _read(fd: int) -> bytes:

@@ -11,7 +11,7 @@ from typing import Final
 
 from agentbay_local.browser import webm
 from agentbay_local.browser.cdp import Cdp, Json
-from agentbay_local.browser.faults import BrowserFault
+from agentbay_local.browser.faults import BrowserFault, PageFault
 from agentbay_local.logs import say
 from agentbay_local.sandbox.contract import Sandbox, SandboxError
 
@@ -122,9 +122,10 @@ class Recorder:
             numbers = [await changed.get()]
             while not changed.empty():
                 numbers.append(changed.get_nowait())
-            told = await self._cdp.call("Page.captureScreenshot", PICTURE, session=session)
-            if not film.add(base64.b64decode(told["data"])):
-                return
+            with contextlib.suppress(PageFault):  # a dialog holds it up; the next change is as good
+                told = await self._cdp.call("Page.captureScreenshot", PICTURE, session=session)
+                if not film.add(base64.b64decode(told["data"])):
+                    return
             await asyncio.sleep(PAUSE_S)
             for number in numbers:
                 await self._cdp.call("Page.screencastFrameAck", {"sessionId": number}, session=session)

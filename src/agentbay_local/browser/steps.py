@@ -10,7 +10,7 @@ from typing import Any, Final
 from agentbay_local.browser.faults import PageFault
 from agentbay_local.browser.page import Page
 
-__all__ = ["STEPS", "Variables", "perform"]
+__all__ = ["STEPS", "Variables", "pause", "perform"]
 
 Json = dict[str, Any]
 MARK: Final = re.compile(r"%(\w+)%|\{\{\s*(\w+)\s*\}\}")
@@ -84,8 +84,14 @@ async def _back(page: Page, _: Json, __: Variables) -> None:
 
 
 async def _wait(_: Page, step: Json, __: Variables) -> None:
-    seconds = step.get("seconds", 1)
-    await asyncio.sleep(min(max(float(seconds), 0.0), LONGEST_WAIT) if isinstance(seconds, int | float) else 1.0)
+    await asyncio.sleep(pause(step.get("seconds")))
+
+
+def pause(seconds: Any) -> float:
+    """The seconds to wait for what a client or a model has said; 1 where that is no number."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return 1.0
+    return min(max(0.0, seconds), LONGEST_WAIT)  # in this order NaN is 0; as a timer it would disturb the others
 
 
 STEPS: Final[dict[str, Callable[[Page, Json, Variables], Awaitable[None]]]] = {

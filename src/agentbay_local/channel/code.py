@@ -12,7 +12,7 @@ from agentbay_local.channel.registry import Json, Refused, message
 from agentbay_local.code import DriverGone, Ended, Piece, Raised, Shown, Text, UnsupportedLanguage
 from agentbay_local.sandbox.contract import SandboxGone
 from agentbay_local.tools.code import LONGEST_S
-from agentbay_local.tools.faults import ToolFailure
+from agentbay_local.tools.faults import ToolFailure, system_refused
 from agentbay_local.tools.registry import offered
 
 __all__ = ["run_code"]
@@ -33,6 +33,8 @@ async def run_code(call: Call) -> Json:
         await box.kernels.watch(language, code, timeout_s, running.take)
     except UnsupportedLanguage as unknown:
         raise Refused(str(unknown)) from None
+    except OSError as error:  # of the sandbox's system: a client that goes is told otherwise
+        raise Refused(str(system_refused("run code", error, box.limits))) from error
     except DriverGone as gone:
         if box.sandbox.closed.is_set():  # no fault of the code
             raise SandboxGone("The session has ended.") from gone

@@ -48,4 +48,4 @@ async def said(call: Call) -> None:
     """A client says something to the browser; nobody waits for an answer."""
     session = call.connection.session
     if not session.box.browser.calls.take(call.data, call.connection):
-        say("browser message without effect", session=session.id, action=str(call.data.get("action")))
+        say("browser message without effect", session=session.id)

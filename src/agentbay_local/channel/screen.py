@@ -112,11 +112,12 @@ class Screen:
             self._missed += data
             del self._missed[:-MOST_MISSED]
 
-    async def _code(self) -> int:
+    async def _code(self) -> int | None:
+        """The exit code; None when the whole sandbox has ended, of which the end of the connection tells more."""
         try:
             return await self._terminal.wait()
         except SandboxError:
-            return -1
+            return None
 
     async def _tell_end(self) -> None:
         if self._exit is not None and await self._push({"eventType": "pty.exit", "exitCode": self._exit}):

@@ -42,7 +42,7 @@ class PacedStream(OutStream):
     unsent = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.reading = threading.Lock()
+        self.reading = threading.RLock()  # a signal's handler prints in the middle of a flush
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
 
@@ -66,7 +66,8 @@ class PacedStream(OutStream):
         with self.reading:
             printed = os.read(self.pipe, PIPE_SIZE) if self._is_readable(0) else b""
             text = self.decoder.decode(printed)
-            super().write(text)
+            if text:  # the base holds a lock for it, and a signal's handler that prints then has to wait for itself
+                super().write(text)
         self._pace(len(text))
 
     def flush(self) -> None:
@@ -182,7 +183,12 @@ class PythonKernel(JupyterProcess):
     def launch(self) -> int:
         self.ready, ready_end = os.pipe()
         parent = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(self.ready)
+            os.close(ready_end)
+            raise
         if pid == 0:
             os.close(self.ready)
             become_kernel(self.folder, ready_end, parent)

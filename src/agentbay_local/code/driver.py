@@ -213,7 +213,7 @@ class Driver:
         """Help that a terminal would page (`name?`) is a result like any other."""
         for payload in (run.reply or {}).get("payload", []):
             if payload.get("source") == "page":
-                run.send("result", data=run.rich(payload["data"]), main=False)
+                run.show(run.fitting(payload["data"]), main=False)
 
     def read_texts(self) -> None:
         """What the kernel, or a program that it started, printed without telling it by messages."""
@@ -236,17 +236,17 @@ class Driver:
         if self.run and parent == self.run.message:
             self.read_texts()
             self.run.show_kept()
-            self.run.send("result", data=self.run.rich(content["data"]), main=True)
+            self.run.show(self.run.fitting(content["data"]), main=True)
 
     def on_display(self, content: Event, parent: str) -> None:
         if self.run and parent == self.run.message:
             self.read_texts()
-            shown = {"data": self.run.rich(content["data"]), "place": content.get("transient", {}).get("display_id")}
+            shown = self.run.fitting(content["data"], content.get("transient", {}).get("display_id"))
             if self.kernel and self.kernel.values_are_displays and not is_picture(content["data"]):
                 self.run.show_kept()
                 self.run.kept = shown
             else:
-                self.run.send("result", main=False, **shown)
+                self.run.show(shown, main=False)
 
     def on_error(self, content: Event, parent: str) -> None:
         if self.run and parent == self.run.message and not self.run.stopping:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
@@ -34,7 +35,8 @@ class Kernel(LoopKernel):
     def interrupt(self) -> None:
         """Ask the main thread, and the watcher beside it for the case that the main thread is too busy to listen."""
         super().interrupt()
-        os.write(self.orders, bytes([self.interrupts & 0xFF]))
+        with contextlib.suppress(BrokenPipeError):  # its end is about to be told
+            os.write(self.orders, bytes([self.interrupts & 0xFF]))
         self.interrupts += 1
         self.send(self._line(op="interrupt", id=self.calls))
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
 
-from .results import Ended, Outcome, Piece, Raised, read_event
+from .results import Ended, Outcome, Piece, Raised, Text, read_event
 
 Take = Callable[[Piece], Awaitable[None]]
 
 LINE_LIMIT = 128 << 20  # bytes; above any line that an honest driver sends
 READ_SIZE = 1 << 18
+ANSWER_LIMIT = 128 << 20  # characters of text and bytes of results; above any answer of an honest driver
+PIECE_COST = 1 << 10  # bytes; about what holds the shortest result
 START_LIMIT_S = 60.0
+SPARE_S = 15.0  # after the limit of a call, in which its end should be told
+SIGN_S = 60.0  # for a sign of life
 CLOSE_LIMIT_S = 2.0
 ALIASES = {
     "py": "python", "python3": "python", "js": "javascript", "node": "javascript", "nodejs": "javascript",
@@ -40,6 +45,9 @@ CANNOT_START = (
     "pip install 'agentbay-sdk[local]'"
 )
 ENDED = "the code interpreter ended; its variables are gone and the next call starts a new one"
+TOO_MUCH = "the code interpreter sent more than one answer may hold and was ended"
+SILENT = "the code interpreter does not answer and was ended"
+WAITING = "import sys; sys.stdin.read()"
 # The command line is short, because programs inside list it: what it runs comes first on standard input, with its size.
 COMMAND = """
 import os, sys
@@ -143,7 +151,7 @@ class Kernel:
         self._lock = asyncio.Lock()
         self._process: Process | None = None
         self._input = bytearray()
-        self._scanned = 0
+        self._scanned = self._size = 0  # the bytes without a line's end, and those of the last line
         self._calls = 0
 
     async def start(self) -> None:
@@ -202,24 +210,50 @@ class Kernel:
         self._calls += 1
         identity = self._calls
         self._send({"op": "execute", "id": identity, "code": code, "timeout_s": timeout_s, "live": live})
-        ended = False
+        ended, room = False, math.inf if live else ANSWER_LIMIT
         try:
             while not ended:
-                piece = await self._piece(identity)
+                piece = await self._piece(identity, timeout_s)
                 ended = isinstance(piece, Ended)
+                room -= self._cost(piece)
+                if room < 0:
+                    raise DriverGone(TOO_MUCH)
                 if piece is not None:
                     await take(piece)
         finally:
             if not ended:  # whoever asked has gone, or cannot take more
                 self._send({"op": "interrupt", "id": identity})
 
-    async def _piece(self, identity: int) -> Piece | None:
+    async def _piece(self, identity: int, timeout_s: float) -> Piece | None:
         """The next piece of a call; None for what is left over from one that nobody waits for any more."""
-        event = await self._event()
+        event = await self._heard(timeout_s)
         try:
             return read_event(event) if event.get("id") == identity else None
         except ValueError as cause:
             raise DriverGone("the code interpreter sent an answer that cannot be read and was ended") from cause
+
+    def _cost(self, piece: Piece | None) -> int:
+        """What the piece that came last takes of the room for an answer; nothing, if it is no part of it."""
+        if piece is None:
+            return 0
+        return len(piece.text) if isinstance(piece, Text) else PIECE_COST + self._size
+
+    async def _heard(self, timeout_s: float) -> dict[str, Any]:
+        """The next event; raises DriverGone where a call should have ended long ago and the driver gives no sign."""
+        for limit_s in (timeout_s + SPARE_S, SIGN_S, SIGN_S):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limit_s):
+                    return await self._event()
+            await self._awake()
+            self._send({"op": "ping", "id": self._calls})
+        raise DriverGone(SILENT)
+
+    async def _awake(self) -> None:
+        """Wait while the sandbox is paused: it starts no program then. Time of a pause is not the driver's silence."""
+        with contextlib.suppress(OSError):  # it is awake, or could not say so
+            process = await self._spawner.spawn([self._argv[0], "-I", "-S", "-c", WAITING])
+            await process.kill()
+            process.writer.close()
 
     async def _started(self) -> None:
         if self._process is not None and not self._process.reader.at_eof():
@@ -257,13 +291,14 @@ class Kernel:
             self._send({"op": "env", "set": dict(values)})
 
     def _send(self, order: Mapping[str, Any]) -> None:
-        assert self._process is not None
-        self._process.writer.write(json.dumps(order).encode() + b"\n")
+        """Tell the driver, if it has not been ended meanwhile."""
+        if self._process is not None:
+            self._process.writer.write(json.dumps(order).encode() + b"\n")
 
     async def _event(self) -> dict[str, Any]:
         try:
             event = json.loads(await self._line())
-        except ValueError as cause:
+        except (ValueError, RecursionError) as cause:
             raise DriverGone("the code interpreter sent a line that cannot be read and was ended") from cause
         if not isinstance(event, dict):
             raise DriverGone("the code interpreter sent a line of the wrong form and was ended")
@@ -271,7 +306,8 @@ class Kernel:
 
     async def _line(self) -> bytes:
         """The next line, of any length up to the limit, whatever the limit of the stream itself is."""
-        assert self._process is not None
+        if self._process is None:
+            raise DriverGone(ENDED)
         while (end := self._input.find(b"\n", self._scanned)) < 0:
             self._scanned = len(self._input)
             chunk = await self._process.reader.read(READ_SIZE)
@@ -280,7 +316,7 @@ class Kernel:
             self._input += chunk
         line = bytes(self._input[:end])
         del self._input[: end + 1]
-        self._scanned = 0
+        self._scanned, self._size = 0, end
         return line
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from io import StringIO
 from typing import Any, TypeVar
 
 from attrs import define, field, frozen
@@ -104,14 +105,14 @@ class Outcome:
     error: dict[str, str] | None = None
     results: list[dict[str, Any]] = field(factory=list)
     places: dict[str, int] = field(factory=dict)
-    printed: dict[str, list[str]] = field(factory=lambda: {"stdout": [], "stderr": []})
+    printed: dict[str, StringIO] = field(factory=lambda: {"stdout": StringIO(), "stderr": StringIO()})
     end: Ended = Ended()
 
     def add(self, piece: Piece) -> None:
         """Takes in one piece. The first error counts: what follows from it would only hide it."""
         match piece:
             case Text(stream, text):
-                self.printed[stream].append(text)
+                self.printed[stream].write(text)
             case Shown():
                 self._show(piece)
             case Raised(name, value, traceback) if self.error is None:
@@ -131,7 +132,7 @@ class Outcome:
 
     def wire(self) -> dict[str, Any]:
         return {
-            "logs": {stream: _joined(chunks) for stream, chunks in self.printed.items()},
+            "logs": {stream: _entries(text.getvalue()) for stream, text in self.printed.items()},
             "results": self.results,
             "error": self.error,
             "execution_count": self.end.count,
@@ -148,6 +149,6 @@ def _readable(name: str, value: str, traceback: str) -> str:
     return f"{name}: {value}\n\n{trace}" if value else f"{name}\n\n{trace}"
 
 
-def _joined(chunks: list[str]) -> list[str]:
-    """One entry per stream: how the text was cut into messages means nothing to anybody."""
-    return ["".join(chunks)] if chunks else []
+def _entries(text: str) -> list[str]:
+    """One per stream: how the text was cut into messages means nothing to anybody."""
+    return [text] if text else []

@@ -11,6 +11,7 @@ OUTPUT_LIMIT = 10 << 20  # characters that one call may send back, unless they a
 WAITING_LIMIT = 32 << 20  # bytes that may wait for the host; what a program writes in one go, it may not wait with
 WRITE_SIZE = 1 << 18
 PIECE = 64 << 10  # characters of text in one event
+RESULT_COST = 256  # characters that a result counts at least: very many short ones take room, too
 TRUNCATED = f"\n[output cut: one call may send back at most {OUTPUT_LIMIT >> 20} Mi characters]\n"
 TOO_FAST = f"\n[output cut: more than {WAITING_LIMIT >> 20} MiB waited to be read]\n"
 
@@ -71,11 +72,15 @@ class Run:
         if not self.silent:
             OUT.put({"id": self.identity, "type": kind, **content})
 
+    def show(self, result: Event | None, *, main: bool) -> None:
+        """Send a result that `fitting` has made."""
+        if result:
+            self.send("result", main=main, **result)
+
     def show_kept(self, *, main: bool = False) -> None:
         """Send what was kept back until it was known whether something follows."""
         kept, self.kept = self.kept, None
-        if kept:
-            self.send("result", main=main, **kept)
+        self.show(kept, main=main)
 
     def send_text(self, stream: str, text: str) -> None:
         kept = self.fit(text)
@@ -94,13 +99,23 @@ class Run:
         mark = TOO_FAST if self.live else TRUNCATED
         return kept + mark if self.cut and not cut_before else kept
 
-    def rich(self, data: Event) -> Event:
-        """The bundle itself, or one line instead when it is larger than what one call may send back."""
-        size = sum(len(value) if isinstance(value, str) else len(json.dumps(value)) for value in data.values())
-        if size > min(self.space(), OUTPUT_LIMIT):
-            return {"text/plain": f"[result of {size} characters left out: one call may send back {OUTPUT_LIMIT}]"}
-        self.room -= size
-        return data
+    def fitting(self, data: Event, place: Any = None) -> Event | None:
+        """A result, or one line instead of one that is too large; nothing, but for a mark, once no line fits either."""
+        size = sum(length(value) for value in (*data.values(), place))
+        cost, space = RESULT_COST + size, min(self.space(), OUTPUT_LIMIT)
+        if space < RESULT_COST:
+            return self.no_more_results()
+        if cost > space:
+            data, place, cost = {"text/plain": left_out(f"result of {size} characters")}, None, RESULT_COST
+        self.room -= cost
+        self.cut = False
+        return {"data": data, "place": place}
+
+    def no_more_results(self) -> Event | None:
+        """The mark, unless one was told since something fitted last. What is left of the room, text does not get."""
+        cut_before, self.cut, self.room = self.cut, True, min(self.room, 0)
+        mark = TOO_FAST.strip() if self.live else left_out("further results")
+        return None if cut_before else {"data": {"text/plain": mark}}
 
     def raised(self, error: Event, traceback: str) -> None:
         """Tell an error of the code, once; to leave without an exit code is none."""
@@ -121,3 +136,11 @@ class Run:
         reply = self.reply or {}
         took = time.monotonic() - self.started if self.started else 0.0
         self.send("end", count=reply.get("execution_count") or 0, seconds=round(took, 6))
+
+
+def length(value: Any) -> int:
+    return len(value if isinstance(value, str) else json.dumps(value))
+
+
+def left_out(what: str) -> str:
+    return f"[{what} left out: one call may send back {OUTPUT_LIMIT} characters]"

@@ -64,8 +64,8 @@ class Desktop:
 
     async def renew(self) -> None:
         """Let go of one that has ended, so that the next call starts one without telling of that."""
-        if self._screen is not None and not self._screen.alive:
-            async with self._turn:
+        async with self._turn:
+            if self._screen is not None and not self._screen.alive:
                 await self._lost()
 
     @asynccontextmanager
@@ -98,11 +98,11 @@ class Desktop:
             await screen.close()
 
     async def _lost(self) -> NoDesktop:
-        screen, self._screen = self._screen, None
-        how = ""
-        if screen is not None:
+        screen, how = self._screen, ""
+        if screen is not None:  # until it is closed it is remembered: who gives up here leaves that to the next call
             how = await screen.end()
             await screen.close()
+            self._screen = None
         if self._sandbox.closed.is_set():
             raise SandboxGone("the sandbox has ended")
         return NoDesktop(f"The desktop ended{how}; its windows are gone, and the next call starts a new one")

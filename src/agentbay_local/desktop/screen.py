@@ -51,8 +51,12 @@ class Part:
         return None
 
     async def kill(self) -> None:
+        """End it, and wait until it has ended."""
         await self.process.kill()
-        self._code.cancel()
+        try:
+            await asyncio.wait([self._code], timeout=END_S)
+        finally:
+            self._code.cancel()
         await asyncio.gather(self._code, return_exceptions=True)
 
 

@@ -19,11 +19,13 @@ from attrs import evolve, field, frozen
 from agentbay_local.contexts.threads import in_thread, stoppable
 from agentbay_local.egress import Policy, Rule
 from agentbay_local.images import source as sources
+from agentbay_local.images import trees
 from agentbay_local.images.ground import ground, remove_tree
 from agentbay_local.images.image import Image
-from agentbay_local.images.layers import PARTS, python
+from agentbay_local.images.layers import PARTS, misplaced, python
 from agentbay_local.images.recipe import LOCAL, Recipe, UnfitSource, read_recipe
 from agentbay_local.sandbox.contract import Limits, Sandbox, SandboxError
+from agentbay_local.sandbox.layering import bwrap_with_overlays
 from agentbay_local.sandbox.pool import BwrapEngine
 
 __all__ = ["BuildFailed", "Built", "build"]
@@ -122,6 +124,8 @@ async def build(source: Path, *, base: Image, to: Path, tell: Tell = silent, tim
         staging.rename(to)
     except TimeoutError as error:
         raise BuildFailed(f"the build took longer than {time_limit_s:g} s; nothing of it is kept") from error
+    except RecursionError as error:
+        raise BuildFailed("folders of the build are nested too deeply; nothing of it is kept") from error
     finally:
         await in_thread(None, remove_tree, staging)
     return evolve(built, layers=(to, *built.layers), size=size)
@@ -180,6 +184,7 @@ class Kitchen:
         await stoppable(None, bring)
         recipe = self._recipe
         if recipe.packages or recipe.python or recipe.node or recipe.run:
+            await in_thread(None, bwrap_with_overlays)  # which says best what this machine lacks
             with contextlib.ExitStack() as held:
                 base = await in_thread(None, held.enter_context, self._prepared())
                 await self._follow(base)
@@ -287,6 +292,8 @@ def _bring(files: Sequence[tuple[Path, str]], layer: Path, stop: threading.Event
     bring = sources.Bringing(layer, stop)
     for source, to in files:
         bring.copy(source, bring.place_for(to))
+    if name := misplaced(layer):
+        raise UnfitSource(f"/{name} of an image is a folder: `files` cannot put a link or a file there")
 
 
 def placed(packages: Sequence[str]) -> tuple[str, ...]:
@@ -320,22 +327,12 @@ async def _engine() -> AsyncIterator[BwrapEngine]:
 
 
 def finished(staging: Path) -> int:
-    """The bytes of a layer that is ready. What is not on the disk yet is brought there."""
-    size = sum(status.st_blocks * 512 for status in everything(staging))
+    """The bytes of a layer that is ready. What means something to the host is off, and all of it is on the disk."""
+    trees.disarm(staging)
+    size = trees.used(staging)
     fd = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
     return size
-
-
-def everything(folder: Path) -> Iterator[os.stat_result]:
-    """What is in a folder and below it; what has several names is told once."""
-    seen: set[int] = set()
-    for top, names, files in os.walk(folder):
-        for name in (*names, *files):
-            status = os.lstat(os.path.join(top, name))
-            if status.st_ino not in seen:
-                seen.add(status.st_ino)
-                yield status

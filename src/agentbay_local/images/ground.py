@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import stat
 import tempfile
 import time
@@ -21,16 +20,20 @@ from typing import Final
 
 from attrs import evolve
 
+from agentbay_local.images import trees
 from agentbay_local.images.image import Image
-from agentbay_local.images.layers import OPAQUE, accounts, opaque, part
+from agentbay_local.images.layers import OPAQUE, accounts, listed, opaque, part
 from agentbay_local.sandbox.bwrap import SETTINGS
 
 __all__ = ["ground", "remove_tree"]
 
 DEPTHS: Final = {"usr": 64, "etc": 16, "var": 4}
 """How many levels of folders are needed."""
-EMPTY: Final = ("var/log", "var/log/apt", "var/cache/apt", "var/cache/debconf", "var/cache/man", "var/lib/apt/lists")
-"""Folders that a build begins with new, since what is in them is of no use to it."""
+EMPTY: Final = (
+    "var/log", "var/log/apt", "var/cache/apt", "var/cache/debconf", "var/cache/man", "var/lib/apt/lists",
+    "var/tmp", "var/mail", "var/spool", "var/backups", "var/crash", "var/www",
+)  # fmt: skip
+"""Folders that a build begins with new: what is in them is of no use to it, and may be the business of people."""
 REWRITTEN: Final = ("etc", "var/lib/dpkg", "var/lib/dpkg/triggers", "var/lib/apt", "var/lib/pam", "var/lib/ucf")
 """Folders with files that installers open to write, locks mostly: their files are copied, those of others made anew."""
 LARGEST: Final = 64 << 20
@@ -59,26 +62,32 @@ def ground(base: Image, new: Path) -> Iterator[Image]:
             lay(layer)
         (new / "etc").mkdir(mode=0o755, exist_ok=True)
         for name, text in known.items():
-            (new / "etc" / name).write_text(text, "utf-8")
+            anew(new / "etc" / name, text)
         # Nobody may log in, but installers may become anybody.
         names = (line.partition(":")[0] for line in known["passwd"].splitlines())
-        (new / "etc/shadow").write_text("".join(f"{name}:*:1:0:99999:7:::\n" for name in names), "utf-8")
+        anew(new / "etc/shadow", "".join(f"{name}:*:1:0:99999:7:::\n" for name in names))
         yield evolve(base, layers=(*base.layers, *([] if base.root else [layer])))
     for name, text in known.items():
-        keep_new_accounts(new / "etc" / name, set(text.splitlines()))
+        keep_new_accounts(new, name, set(text.splitlines()))
     for name in PASSING:
-        remove_tree(new / name)
+        if part(new, name.rpartition("/")[0]):
+            remove_tree(new / name)
     for name in SYSTEM:
-        prune(new, name, below)
+        if folder := part(new, name):
+            prune(folder, same(below, name))
 
 
 @contextlib.contextmanager
 def in_memory() -> Iterator[Path]:
-    """A folder in memory. Those of builds that were killed are taken away."""
+    """A folder in memory. Those of one's own builds that were killed are taken away.
+
+    What is another user's, that one may move away at any moment, and it is none of ours.
+    """
     place = MEMORY if MEMORY.is_dir() else Path(tempfile.gettempdir())
     for left in place.glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):  # somebody uses it, or it is somebody else's
-            if time.time() - left.lstat().st_mtime > YOUNG_S:
+        with contextlib.suppress(OSError):  # somebody uses it, or has taken it away
+            found = left.lstat()
+            if found.st_uid == os.geteuid() and time.time() - found.st_mtime > YOUNG_S:
                 with locked(left):
                     remove_tree(left)
     made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
@@ -125,7 +134,7 @@ def folders(layer: Path, name: str, depth: int) -> None:
         return
     if not stat.S_ISDIR(mode):
         return
-    os.mkdir(f"{layer}/{name}", mode & 0o777 | 0o700)
+    os.mkdir(f"{layer}/{name}", mode & 0o755 | 0o700)
     if mode & FOR_ALL != FOR_ALL:
         os.setxattr(f"{layer}/{name}", OPAQUE, b"y")
     elif depth:
@@ -152,40 +161,43 @@ def own_file(host: Path, place: Path) -> None:
     place.chmod(0o644 if readable else 0o600)
 
 
-def keep_new_accounts(place: Path, known: set[str]) -> None:
+def anew(place: Path, text: str) -> None:
+    """Write a file where anything may be, a link or a pipe too. Its folder is ours."""
+    remove_tree(place)
+    with place.open("x", encoding="utf-8") as file:
+        file.write(text)
+
+
+def keep_new_accounts(new: Path, name: str, known: set[str]) -> None:
     """Leave only the users, or groups, that the build has made."""
-    lines = [line for line in place.read_text("utf-8", "replace").splitlines() if line not in known]
-    place.unlink()
+    lines = [line for line in listed(new, name) if line not in known]
+    if part(new, "etc"):
+        remove_tree(new / "etc" / name)
     if lines:
-        place.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        anew(new / "etc" / name, "".join(f"{line}\n" for line in lines))
 
 
-def prune(new: Path, name: str, below: Sequence[Path]) -> None:
-    """Remove folders that are there anyway, and in which nothing has been changed in the end."""
-    if not part(new, name):
-        return
-    for each in os.listdir(new / name):
-        prune(new, f"{name}/{each}", below)
-    if any(part(layer, name) for layer in below) and not opaque(new / name):
+def prune(folder: Path, below: Sequence[Path]) -> None:
+    """Remove folders that are there anyway, in `below`, and in which nothing has been changed in the end."""
+    for name in os.listdir(folder):
+        if inner := part(folder, name):
+            prune(inner, same(below, name))
+    if below and not opaque(folder):
         with contextlib.suppress(OSError):  # something is in it
-            (new / name).rmdir()
+            folder.rmdir()
+
+
+def same(below: Sequence[Path], name: str) -> list[Path]:
+    """The folders of that name, where we may look."""
+    found = (part(each, name) for each in below if os.access(each, os.X_OK))
+    return [each for each in found if each]
 
 
 def remove_tree(path: Path) -> None:
     """Remove whatever is there, also in folders that are closed to their owner. Nothing happens if nothing is."""
     if not os.path.lexists(path):
         return
-    if not stat.S_ISDIR(path.lstat().st_mode):
+    if stat.S_ISDIR(path.lstat().st_mode):
+        trees.remove(path)
+    else:
         path.unlink()
-        return
-    for folder in inner_folders(path):
-        folder.chmod(0o700)
-    shutil.rmtree(path)
-
-
-def inner_folders(path: Path) -> Iterator[Path]:
-    """A folder and those below it, each before what is in it."""
-    yield path
-    for name in os.listdir(path):
-        if stat.S_ISDIR((path / name).lstat().st_mode):
-            yield from inner_folders(path / name)

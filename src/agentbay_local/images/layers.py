@@ -8,7 +8,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-__all__ = ["MERGED", "OPAQUE", "PARTS", "accounts", "extras", "holders", "is_root", "links", "opaque", "part", "python"]
+__all__ = [
+    "MERGED",
+    "OPAQUE",
+    "PARTS",
+    "accounts",
+    "extras",
+    "holders",
+    "is_root",
+    "links",
+    "misplaced",
+    "opaque",
+    "part",
+    "python",
+]
 
 PARTS: Final = ("usr", "etc", "opt", "var", "home/wuying", "workspace")
 """The folders of a layer that a session sees at the same places."""
@@ -33,6 +46,12 @@ def part(layer: Path, name: str) -> Path | None:
         except FileNotFoundError:
             return None
     return path
+
+
+def misplaced(layer: Path) -> str | None:
+    """Where a layer has something else than a folder, and may not: the host would follow a link."""
+    names = dict.fromkeys(each for name in PARTS for each in (name.partition("/")[0], name))
+    return next((name for name in names if os.path.lexists(layer / name) and part(layer, name) is None), None)
 
 
 def holders(layers: Sequence[Path], name: str) -> list[int]:

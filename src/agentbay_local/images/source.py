@@ -23,6 +23,8 @@ CHUNK: Final = 1 << 20
 USER: Final = "wuying"
 TOPS: Final = frozenset(name.partition("/")[0] for name in PARTS)
 NAMED: Final = ", ".join(PARTS)
+UNREADABLE: Final = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OverflowError, ValueError)
+"""What a damaged archive, or one with numbers that cannot be, raises."""
 
 
 def layer_of(stop: threading.Event, source: Path, layer: Path) -> bool:
@@ -126,7 +128,9 @@ class Bringing:
         try:
             with tarfile.open(source, "r:*") as archive:
                 self._unpack(archive)
-        except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        except UnfitSource:
+            raise
+        except UNREADABLE as error:
             raise UnfitSource(f"{source} is no tar archive that can be read ({error})") from error
         root = is_root(self._layer)
         list(wanted(self._layer, root, str(source)))

@@ -33,6 +33,7 @@ from agentbay_local.contexts.runtimes import Presence
 from agentbay_local.images import trees
 from agentbay_local.images.faults import ImageGone, ImageTaken, UnfitImageName
 from agentbay_local.images.image import Image
+from agentbay_local.undo import on_failure
 
 __all__ = ["FILES", "FOLDER", "SYSTEM", "Images", "Kept", "Staged", "fit_name"]
 
@@ -224,7 +225,10 @@ class Images:
                 if not replace and self._file(made.name).exists():
                     raise ImageTaken(made.name)
                 staged.folder.rename(self._layers / name)
-                self._write(made.name, json.dumps(facts).encode())
+                with on_failure(lambda: (self._layers / name).rename(staged.folder)):
+                    self._write(made.name, json.dumps(facts).encode())
+                _settle(self._layers)
+                _settle(self.folder)
         if replace:
             self.sweep()
         return _CONVERTER.structure(facts, Kept)
@@ -240,8 +244,6 @@ class Images:
             temporary.replace(self._file(name))
         finally:
             temporary.unlink(missing_ok=True)
-        _settle(self._layers)
-        _settle(self.folder)
 
     # --- Going --------------------------------------------------------------------------------------------------------
 
@@ -277,7 +279,7 @@ class Images:
         with alone_in(self.folder):
             alive = self._presence.alive()
             parts = ((PART.fullmatch(path.name), path) for path in self._layers.iterdir())
-            left = [path for match, path in parts if match and match[1] not in alive]
+            left = [path.rename(self._part()) for match, path in [*parts] if match and match[1] not in alive]
             found = dict(self._read())
             if None in found.values():  # nobody knows which layers it needs
                 return left

@@ -1,4 +1,4 @@
-"""Trees of files on the disk that a stranger has shaped: measured and removed, however deep, and no link followed."""
+"""Trees of files that a stranger has shaped: measured, disarmed and removed, however deep, and no link followed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["FOLDER", "remove", "used"]
+__all__ = ["FOLDER", "disarm", "remove", "used"]
 
 BLOCK: Final = 512
 FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+PLACE: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OWNER: Final = 0o700
+SET_ID: Final = stat.S_ISUID | stat.S_ISGID
 
 
 def remove(tree: Path) -> None:
@@ -35,10 +38,15 @@ def remove(tree: Path) -> None:
 
 
 def _entered(name: str, above: int | None) -> int:
-    """Its owner may come in, whatever its permissions were."""
-    with contextlib.suppress(PermissionError):
-        os.chmod(name, 0o700, dir_fd=above)
-    return os.open(name, FOLDER, dir_fd=above)
+    """Its owner may come in, whatever its permissions were. They are changed where it is, and not by a name."""
+    fd = os.open(name, PLACE, dir_fd=above)
+    try:
+        if os.fstat(fd).st_mode & OWNER != OWNER:
+            with contextlib.suppress(PermissionError):
+                os.chmod(f"/proc/self/fd/{fd}", OWNER)
+        return os.open(".", FOLDER, dir_fd=fd)
+    finally:
+        os.close(fd)
 
 
 def _moved(old: int, new: int) -> int:
@@ -58,13 +66,30 @@ def _emptied(fd: int) -> str | None:
 
 def used(tree: Path) -> int:
     """The bytes that a tree has on the disk; a file with several names counts once. Raises OSError."""
-    blocks: dict[tuple[int, int], int] = {}
+    return sum({(found.st_dev, found.st_ino): found.st_blocks for _, _, found in _all(tree)}.values()) * BLOCK
+
+
+def disarm(tree: Path) -> None:
+    """Takes the set-user-id and set-group-id bits off all files, which are ours on the disk. Raises OSError."""
+    for fd, name, found in _all(tree):
+        if stat.S_ISREG(found.st_mode) and found.st_mode & SET_ID:
+            os.chmod(name, stat.S_IMODE(found.st_mode) & ~SET_ID, dir_fd=fd)
+
+
+def _all(tree: Path) -> Iterator[tuple[int, str, os.stat_result]]:
+    """Everything in a tree: the folder that it is in, its name, and what it is. Closed folders are passed by."""
     fd = os.open(tree, FOLDER)
     above: list[Iterator[str]] = []
+    names = iter(os.listdir(fd))
     try:
-        names = iter(os.listdir(fd))
         while True:
-            below = next((name for name in names if _counted(name, fd, blocks)), None)
+            below = None
+            for name in names:
+                found = os.lstat(name, dir_fd=fd)
+                yield fd, name, found
+                if stat.S_ISDIR(found.st_mode) and os.access(name, os.R_OK | os.X_OK, dir_fd=fd):
+                    below = name
+                    break
             if below is not None:
                 fd = _moved(fd, os.open(below, FOLDER, dir_fd=fd))
                 above.append(names)
@@ -73,13 +98,6 @@ def used(tree: Path) -> int:
                 fd = _moved(fd, os.open("..", FOLDER, dir_fd=fd))
                 names = above.pop()
             else:
-                return sum(blocks.values()) * BLOCK
+                return
     finally:
         os.close(fd)
-
-
-def _counted(name: str, fd: int, blocks: dict[tuple[int, int], int]) -> bool:
-    """Counts something; tells whether it is a folder into which we may go."""
-    found = os.lstat(name, dir_fd=fd)
-    blocks[found.st_dev, found.st_ino] = found.st_blocks
-    return stat.S_ISDIR(found.st_mode) and os.access(name, os.R_OK | os.X_OK, dir_fd=fd)

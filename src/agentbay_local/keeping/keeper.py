@@ -141,7 +141,7 @@ class Keeper:
 
         Raises:
             SandboxError: there is no new sandbox, or the files could not be brought into it.
-        ImageGone: the image that it was made from is not there any more.
+            ImageGone: the image that it was made from is not there any more.
             OSError: the files cannot be read.
         """
         sleep = session.asleep

@@ -291,7 +291,9 @@ async def sent(request: web.Request, fd: int, name: str) -> web.StreamResponse:
 async def packed(request: web.Request, box: Box, path: str) -> web.StreamResponse:
     """Sends a folder as a tar archive, which a program inside makes."""
     above, name = posixpath.split(path)
-    program = await box.sandbox.spawn(["tar", "-C", above or "/", "-cf", "-", f"./{name}"])
+    about = await box.sandbox.fs("stat", path=path, follow=False)
+    what = f"./{name}/." if about["type"] == "symlink" else f"./{name}"  # of a link, what it leads to
+    program = await box.sandbox.spawn(["tar", "-C", above or "/", "-cf", "-", what])
     try:
         response = await begun(request, f"{name or 'root'}.tar")
         while piece := await program.reader.read(PIECE):

@@ -54,7 +54,9 @@ class FrontDoors:
         return [web.get("/", self.page), web.get("/sessions", self.sessions)]
 
     async def page(self, request: web.Request) -> web.Response:
-        """The page, or in plain words how to get at it."""
+        """The page, or in plain words how to get at it. Who asks for an action is a program, and gets no page."""
+        if "Action" in request.query:
+            raise web.HTTPMethodNotAllowed(request.method, ["POST"])
         if self._owner(request.query.get("token", "")) is None:
             return web.Response(status=401, text=REFUSED, content_type="text/plain", headers=HEADERS)
         return response("front.html", {})

@@ -57,6 +57,8 @@ class Shell:
         self.id = secrets.token_urlsafe(12)
         self.ended = asyncio.Event()
         self.socket: web.WebSocketResponse | None = None
+        self.left = 0
+        """How often a page has left it."""
         self._session = session
         self._terminal = terminal
         self._kept = bytearray()
@@ -76,8 +78,8 @@ class Shell:
         finally:
             self._terminal.close()
             self.ended.set()
-        async with self._news:
-            self._news.notify_all()
+            async with self._news:
+                self._news.notify_all()
 
     async def _keep(self, data: bytes) -> None:
         """Takes output in, once the page has drawn enough of what was before."""
@@ -90,9 +92,11 @@ class Shell:
 
     async def show(self, socket: web.WebSocketResponse, seen: int) -> None:
         """Sends a page what it has not seen, and goes on until the end."""
-        start = self._printed - len(self._kept)
-        lost = not start <= seen <= self._printed
-        position = self._seen = start if lost else seen
+        async with self._news:
+            start = self._printed - len(self._kept)
+            lost = not start <= seen <= self._printed
+            position = self._seen = start if lost else seen
+            self._news.notify_all()
         await socket.send_json({"type": "ready", "terminal": self.id, "from": position, "lost": lost})
         while piece := await self._next(position):
             await socket.send_bytes(piece)
@@ -131,6 +135,7 @@ class Shell:
             return False
         async with self._news:
             self.socket = None
+            self.left += 1
             self._news.notify_all()
         return True
 
@@ -201,7 +206,7 @@ class ShellDoor:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._shells: dict[str, tuple[Session, Shell]] = {}
-        self._opening = 0
+        self._opening: list[str] = []
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/session/{session}/terminal", self.connect)]
@@ -249,23 +254,25 @@ class ShellDoor:
 
     async def _open(self, session: Session) -> Shell:
         """Starts a shell. Raises Refused."""
-        if sum(owner is session for owner, _ in self._shells.values()) + self._opening >= MOST_SHELLS:
+        opened = sum(owner is session for owner, _ in self._shells.values())
+        if opened + self._opening.count(session.id) >= MOST_SHELLS:
             raise Refused(f"The session's pages have {MOST_SHELLS} terminals open: close one first.")
-        self._opening += 1
+        self._opening.append(session.id)
         try:
             shell = Shell(session, await started(session))
         finally:
-            self._opening -= 1
+            self._opening.remove(session.id)
         self._shells[shell.id] = (session, shell)
         say("page terminal opened", session=session.id, owner=session.owner)
         return shell
 
     async def _outlast(self, shell: Shell) -> None:
         """Waits for a page to come back, or for the end; then lets go of the shell."""
+        left = shell.left
         with suppress(TimeoutError):
             async with asyncio.timeout(STAYS_S):
                 await shell.ended.wait()
-        if shell.socket is None and shell.id in self._shells:
+        if shell.socket is None and shell.left == left and shell.id in self._shells:
             del self._shells[shell.id]
             await shell.close()
 

@@ -25,7 +25,8 @@ PROTOCOL: Final = "agentbay."
 """How the WebSocket protocol begins whose rest is the code: a page can send no header with a WebSocket."""
 LASTS_S: Final = 60.0
 """Seconds in which a ticket must be used."""
-MOST: Final = 1000
+MOST: Final = 100
+"""Of one session."""
 
 
 def protocols(request: web.Request) -> tuple[str, ...]:
@@ -90,7 +91,7 @@ class Tickets:
         """Makes one."""
         now = time.monotonic()
         self._out = {name: each for name, each in self._out.items() if each.until > now and each.session.live}
-        if len(self._out) >= MOST:
+        if sum(each.session is session for each in self._out.values()) >= MOST:
             raise ServiceRefusal("QuotaExceeded.Ticket", f"{MOST} downloads are about to begin: try again.", 429)
         name = secrets.token_urlsafe(24)
         self._out[name] = Ticket(session, path, now + LASTS_S)

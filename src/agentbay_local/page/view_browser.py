@@ -14,6 +14,7 @@ from agentbay_local.browser.cdp import Cdp
 from agentbay_local.browser.faults import BrowserFault, BrowserGone, PageFault
 from agentbay_local.browser.options import CDP_PORT
 from agentbay_local.browser.page import Page
+from agentbay_local.browser.pages import page_of
 from agentbay_local.desktop.watch import Area
 from agentbay_local.page.view_deeds import OF_BROWSER, OF_SHOWN, ON_PAGE
 from agentbay_local.page.view_jpeg import jpeg_size
@@ -30,6 +31,7 @@ Json = dict[str, Any]
 MOST_TABS: Final = 100
 LONGEST_TITLE: Final = 200
 LONGEST_ADDRESS: Final = 2000
+LONGEST_WORDS: Final = 2000
 LARGEST_SIDE: Final = 16_384
 LARGEST_PICTURE: Final = 12 << 20
 """Characters of one in base64."""
@@ -185,25 +187,22 @@ class BrowserView:
 
     def _came(self, params: Json, _: str) -> None:
         info = params["targetInfo"]
-        if info.get("type") != "page" or len(self.tabs) >= MOST_TABS:
-            return
-        target = str(info["targetId"])
+        target = page_of(info)
         new = target not in self.tabs
-        self.tabs[target] = {
-            "id": target[:64],
-            "title": str(info.get("title", ""))[:LONGEST_TITLE],
-            "url": str(info.get("url", ""))[:LONGEST_ADDRESS],
-        }
+        if not target or (new and len(self.tabs) >= MOST_TABS):
+            return
+        title, url = _text(info, "title", LONGEST_TITLE), _text(info, "url", LONGEST_ADDRESS)
+        self.tabs[target] = {"id": target, "title": title, "url": url}
         if new:
             self.turn(target)
         self._tell_tabs()
 
     def _changed(self, params: Json, session: str) -> None:
-        if str(params["targetInfo"]["targetId"]) in self.tabs:
+        if page_of(params["targetInfo"]) in self.tabs:
             self._came(params, session)
 
     def _gone(self, params: Json, _: str) -> None:
-        target = str(params["targetId"])
+        target = params["targetId"]
         if self.tabs.pop(target, None) is None:
             return
         if target == self._wanted:
@@ -218,7 +217,7 @@ class BrowserView:
         data, about, number = params["data"], params["metadata"], params["sessionId"]
         sides = [float(about[side]) for side in ("deviceWidth", "deviceHeight")]
         fit = isinstance(data, str) and len(data) <= LARGEST_PICTURE and isinstance(number, int)
-        if not fit or not all(1 <= side <= LARGEST_SIDE for side in sides):
+        if not fit or not all(1 <= side <= LARGEST_SIDE for side in sides) or sides[0] * sides[1] > MOST_PIXELS:
             return
         width, height = map(round, sides)
         self._picture, self._unanswered = (data, width, height), number
@@ -227,8 +226,8 @@ class BrowserView:
 
     def _asked(self, params: Json, _: str) -> None:
         self.dialog = True
-        words = {"message": str(params.get("message", ""))[:2000], "text": str(params.get("defaultPrompt", ""))[:2000]}
-        self._room.tell("dialog", kind=str(params.get("type", "alert"))[:20], **words)
+        message, text = _text(params, "message", LONGEST_WORDS), _text(params, "defaultPrompt", LONGEST_WORDS)
+        self._room.tell("dialog", kind=_text(params, "type", 20) or "alert", message=message, text=text)
 
     def _answered(self, _: Json, __: str) -> None:
         self.dialog = False
@@ -250,7 +249,7 @@ class BrowserView:
         """Asks for the titles of pages, which browsers tell of late or never."""
         infos = (await self.call("Target.getTargets", {}, "")).get("targetInfos")
         for info in infos if isinstance(infos, list) else []:
-            if isinstance(info, dict) and str(info.get("targetId")) in self.tabs:
+            if page_of(info) in self.tabs:
                 self._came({"targetInfo": info}, "")
 
     def turn(self, target: str) -> None:
@@ -261,7 +260,7 @@ class BrowserView:
 
     def _tell_tabs(self) -> None:
         tabs = list(self.tabs.values())
-        self._room.tell("tabs", tabs=tabs, shown=self._wanted[:64], crashed=self.crashed)
+        self._room.tell("tabs", tabs=tabs, shown=self._wanted, crashed=self.crashed)
 
     # --- What is asked of the browser ---------------------------------------------------------------------------------
 
@@ -324,6 +323,12 @@ HEARD: Final[dict[str, Callable[[BrowserView, Json, str], None]]] = {
     "Inspector.targetCrashed": BrowserView._crash,
     "Inspector.targetReloadedAfterCrash": BrowserView._healed,
 }
+
+
+def _text(told: Json, name: str, longest: int) -> str:
+    """The beginning of a text that comes from inside; empty for what is none."""
+    found = told.get(name)
+    return found[:longest] if isinstance(found, str) else ""
 
 
 def _decoded(text: str) -> bytes:

@@ -95,7 +95,7 @@ class Room:
         viewer.tell("hello", of=self._kind.name, offers=self._offers)
         for name, facts in self._facts.items():
             viewer.tell(name, **facts)
-        if self._work is None:
+        if self._work is None or self._work.done():
             self._work = asyncio.create_task(self._run())
         self.stir()
         say("view opened", session=self.session.id, owner=self.session.owner, of=self._kind.name)

@@ -91,7 +91,7 @@ class Viewer:
             facts, self._facts = self._facts, {}
             frame, self._frame = self._frame, None
             for each in facts.values():
-                await self._socket.send_str(json.dumps(each, ensure_ascii=False))
+                await self._socket.send_str(json.dumps(each))
             if frame is not None:
                 self._shown += 1
                 await self._socket.send_bytes(frame.packed(self._shown))

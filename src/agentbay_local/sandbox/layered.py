@@ -31,7 +31,8 @@ WORK: Final = f"{NEW}/.work"
 READ_ONLY: Final = ("opt", "var")
 WRITTEN: Final = ("home/wuying", "workspace")
 SHOWN_TO_BUILDS: Final = ("usr", "etc", "opt", "var")
-"""What a build sees of this machine, unless its base is a root of its own; only what all users of it may read."""
+"""What a build sees of this machine, unless its base is a root of its own: no more than the server's user may read, and
+of root's server what all users may."""
 STAGE_SIZE: Final = 16 << 20
 FROM_HOST: Final = ("alternatives", "ssl", "fonts", "R", *(f"java-{version}-openjdk" for version in (11, 17, 21, 25)))
 """The folders of this machine's /etc that sandboxes see; an image's own lie over them."""
@@ -90,6 +91,8 @@ class Plan:
         yield from ("--perms", "0755", "--size", str(STAGE_SIZE), "--tmpfs", STAGE)
         for number, source in enumerate(self.sources):
             yield from ("--ro-bind", str(source), f"{STAGE}/{number}")
+        for folder in self.folders():
+            yield from ("--perms", "0755", "--dir", f"{BASE}{folder}")
         if self.new:
             yield from ("--bind", str(self.new), NEW)
             return
@@ -97,15 +100,13 @@ class Plan:
             if self.has(path[1:]):
                 yield from ("--size", str(size), "--tmpfs", f"{STAGE}/up{path}")
                 yield from ("--perms", perms, "--dir", f"{STAGE}/up{path}/new", "--dir", f"{STAGE}/up{path}/work")
-        for folder in self.folders():
-            yield from ("--perms", "0755", "--dir", f"{BASE}{folder}")
         yield from ("--symlink", "../tmp", f"{BASE}/var/tmp")
         for path, fd in staged.items():
             yield from ("--perms", "0444", "--file", str(fd), path)
 
     def folders(self) -> list[str]:
         """Where something will be mounted, or expected, in what is read-only by then."""
-        below = [str(path) for path in self.mounted if path.parts[1] in {"opt", "var", "etc"}]
+        below = [str(path) for path in self.mounted if path.parts[1] in {"opt", "var", "etc", *self.extras()}]
         shared = [f"/etc/{name}" for name in self.shared()]
         return ["/opt", "/etc", "/var", "/var/cache", "/var/lib", "/var/log", *below, *shared]
 
@@ -134,8 +135,13 @@ class Plan:
     def over(self) -> Iterator[str]:
         """The overlays, once the rest of a sandbox stands."""
         yield from self.writable_all() if self.new else self.usual()
-        for name in layers.extras(self.image.layers) if self.image.root else ():
-            yield from read_only(self.below(name), f"/{name}")
+        for name in self.extras():
+            base = [f"{BASE}/{name}"] if any(path.parts[1] == name for path in self.mounted) else []
+            yield from read_only([*base, *self.below(name)], f"/{name}")
+
+    def extras(self) -> list[str]:
+        """The other folders at the top of a root of its own."""
+        return layers.extras(self.image.layers) if self.image.root else []
 
     def usual(self) -> Iterator[str]:
         """What a session sees: all of the system is read-only."""

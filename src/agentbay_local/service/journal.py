@@ -22,7 +22,11 @@ LONGEST: Final = 300
 """Characters of arguments, and of what was said about a failure."""
 MOST_ITEMS: Final = 20
 DEEPEST: Final = 3
-SECRETS: Final = ("secret", "password", "passwd", "token", "access_key", "accesskey", "api_key", "apikey", "credential")
+SECRETS: Final = (
+    "secret", "passw", "passphrase", "token", "accesskey", "apikey", "privatekey", "credential", "cookie",
+    "authorization", "loginconfig", "variables",
+)  # fmt: skip
+"""Words in names, these without lines between; the values of such names are not for people who look."""
 
 
 @define
@@ -115,6 +119,7 @@ def shortened(value: Any, depth: int = 0) -> Any:
 
 
 def shown(name: str, value: Any, depth: int) -> Any:
-    if any(word in name.lower() for word in SECRETS) and value:
+    plain = name.lower().replace("_", "").replace("-", "")
+    if any(word in plain for word in SECRETS) and value:
         return "***"
     return shortened(value, depth + 1) if depth < DEEPEST else "…"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
-from math import isfinite
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from attrs import fields, frozen, has
@@ -109,7 +109,7 @@ def integer(value: Any) -> int:
 
 
 def number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise Unfit(must_be("a number", value))
     return value
 

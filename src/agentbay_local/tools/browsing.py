@@ -16,7 +16,7 @@ from agentbay_local.tools.registry import tool
 __all__ = ["WITH_BROWSER", "on_pages", "refusing"]
 
 WITH_BROWSER: Final = ("linux_latest", "browser_latest")
-UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
 F = TypeVar("F", bound=Callable[..., Awaitable[str]])
 

@@ -7,6 +7,7 @@ import json
 from typing import Literal
 
 from agentbay_local.desktop import Picture, take
+from agentbay_local.page.view_jpeg import jpeg_size
 from agentbay_local.tools.box import Box
 from agentbay_local.tools.browsing import refusing
 from agentbay_local.tools.faults import INTERNAL, ToolFailure
@@ -41,5 +42,9 @@ async def _page(box: Box, kind: str) -> Picture:
     with refusing():
         page = await (await box.browser.opened()).active()
         data = await page.picture(kind=kind)
-        size = await page.size()
-    return Picture(kind, *size, data)
+    return Picture(kind, *(jpeg_size(data) if kind == "jpeg" else _png_size(data)), data)
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels, which are not those of the page where a pixel of that is several."""
+    return int.from_bytes(data[16:20]), int.from_bytes(data[20:24])

@@ -23,9 +23,12 @@ LARGEST: Final = 32_767
 async def list_root_windows(box: Box, timeout_ms: int = 3000) -> str:
     """Answers with a JSON array of the windows, oldest first: id, title, place, size, process.
 
-    `timeout_ms` is in milliseconds.
+    `timeout_ms` is in milliseconds; a desktop that has to be started first may take its time.
     """
     bounded("timeout_ms", timeout_ms, LONGEST_MS)
+    if not box.desktop.running:
+        async with screen(box):
+            pass
     try:
         async with asyncio.timeout(timeout_ms / 1000):
             async with screen(box) as desktop:

@@ -154,6 +154,9 @@ async def test_a_fingerprint_is_made_up_and_kept(driver: Any, alone: AsyncSessio
     async with connected(driver, alone) as page:
         await page.goto(ADDRESS)
         assert await page.evaluate(SEEN) == first
+    await alone.browser.destroy()
+    (await alone.file_system.write_file("/tmp/browser_fingerprint/fingerprint.json", "[" * 200_000)).unwrap()
+    assert await alone.browser.initialize(option), alone.browser.error
 
 
 @pytest.mark.slow

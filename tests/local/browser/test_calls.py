@@ -142,7 +142,14 @@ async def test_a_call_that_nobody_answers_ends() -> None:
 
 @asynchronous
 @pytest.mark.parametrize(
-    "told", [{}, {"id": "1", "action": "takeoverdone"}, {"id": 1}, {"id": 2, "action": "takeoverdone"}]
+    "told",
+    [
+        {},
+        {"id": "1", "action": "takeoverdone"},
+        {"id": True, "action": "takeoverdone"},
+        {"id": 1},
+        {"id": 2, "action": "takeoverdone"},
+    ],
 )
 async def test_messages_that_end_no_call_are_passed_over(told: dict[str, Any]) -> None:
     calls = Calls()

@@ -20,8 +20,8 @@ CRASHED = "the page has crashed: navigate to an address to have it again"
 GONE = "for _ in $(seq 100); do pgrep chrom >/dev/null || exit 0; sleep 0.05; done; ps -eo stat,args; exit 1"
 
 
-async def kill(session: AsyncSession, pattern: str) -> None:
-    (await session.command.execute_command(f"pkill -KILL {pattern}")).unwrap()
+async def kill(session: AsyncSession, pattern: str, first: str = "") -> None:
+    (await session.command.execute_command(f"{first}pkill -KILL {pattern}")).unwrap()
 
 
 async def use(session: AsyncSession, tool: str, **args: Any) -> str:
@@ -43,6 +43,14 @@ async def test_a_browser_killed_under_a_call_ends_it_and_says_how(alone: AsyncSe
         await socket.send_json({"id": 1, "method": "Target.getTargets"})
         targets = (await socket.receive_json())["result"]["targetInfos"]
         assert ADDRESS in {target["url"] for target in targets}
+
+
+async def test_the_end_of_a_browser_is_known_although_its_children_live_on(alone: AsyncSession) -> None:
+    await use(alone, "browser_navigate", url=ADDRESS)
+    await kill(alone, "-o chrom", "pkill -STOP -f [t]ype=; ")
+    assert ENDED in await use(alone, "browser_tab_list")
+    await kill(alone, "-f [t]ype=")
+    assert "Page title: Shop" in await use(alone, "browser_navigate", url=ADDRESS)
 
 
 async def test_a_browser_killed_under_an_action_ends_it_and_says_how(alone: AsyncSession, mind: Mind) -> None:

@@ -12,8 +12,10 @@ from aiohttp import web
 from attrs import frozen
 
 from agentbay import ActOptions, AsyncSession, BrowserError, ExtractOptions, ObserveOptions
+from agentbay_local.browser.operator import Operator, Task
 from agentbay_local.tools import Box, call
 from tests.local.browser.conftest import ADDRESS, Mind
+from tests.waiting import async_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -131,6 +133,30 @@ async def test_a_task_that_failed_ends_the_waiting(page: AsyncSession, mind: Min
     mind.answers.append(web.json_response({"error": {"message": "no such model"}}, status=404))
     with pytest.raises(BrowserError, match="status 404: no such model"):
         await page.browser.operator.observe(ObserveOptions("anything"))
+
+
+async def test_a_task_that_was_ended_says_so(page: AsyncSession, mind: Mind) -> None:
+    mind.answers.append({"method": "wait", "seconds": 30})
+    begun = json.loads((await page.call_mcp_tool("page_use_act_async", {"action": "wait and see"})).data)
+    await async_until(lambda: mind.asked)
+    assert await page.browser.operator.close()
+    told = json.loads((await page.call_mcp_tool("page_use_get_act_result", {"task_id": begun["task_id"]})).data)
+    assert told == {"steps": ["Failed to act: the operator was closed"], "is_done": True, "success": False}
+
+
+@pytest.mark.parametrize("started", [True, False])
+async def test_a_task_has_a_result_however_it_ends(started: bool) -> None:
+    async def refused(_: Task) -> str:
+        raise PermissionError(13, "Permission denied", "/workspace")
+
+    operator = Operator(None)
+    task = operator.tasks[operator.begin("extract", refused)]
+    assert task.work is not None
+    if started:
+        await task.work
+    await operator.close()
+    await async_until(lambda: task.result)
+    assert task.result == f"Failed to extract: {'Permission denied' if started else 'the operator was closed'}"
 
 
 async def test_unknown_tasks_are_not_found(page: AsyncSession) -> None:

@@ -15,6 +15,7 @@ from agentbay_local.browser.keeper import told_by
 from agentbay_local.browser.keys import strokes
 from agentbay_local.browser.options import PROFILE, Upstream, command_line, read_options
 from agentbay_local.browser.persona import document, from_document
+from agentbay_local.browser.steps import pause
 from agentbay_local.settings import read_settings
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36"
@@ -135,6 +136,21 @@ def test_odd_members_of_a_document_are_passed_over() -> None:
         {"fingerprint": {"screen": {"width": "wide"}, "navigator": {"languages": 5, "userAgent": 1}}}
     )
     assert (persona.screen, persona.languages, persona.user_agent) == (None, (), "")
+
+
+def test_what_no_command_line_can_hold_is_no_language() -> None:
+    with pytest.raises(UnfitOption, match="locales must be an array of texts"):
+        read(fingerprint={"locales": ["fr\0"]})
+    navigator = {"languages": ["fr\0", "x" * 2000, "de"]}
+    assert from_document({"fingerprint": {"navigator": navigator}}).languages == ("de",)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [(2, 2.0), (0.5, 0.5), (1e300, 30.0), (10**400, 30.0), (-(10**400), 0.0), (math.nan, 0.0), ("5", 1.0), (True, 1.0)],
+)
+def test_a_wait_is_of_some_seconds_whatever_is_said(said: Any, expected: float) -> None:
+    assert pause(said) == expected
 
 
 def test_keys_have_names() -> None:

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from agentbay import AsyncAgentBay, AsyncSession, BrowserOption, CreateSessionParams
+from agentbay_local.desktop.patience import until
+from tests.local.browser.test_ends import GONE
 from tests.local.programs import need_desktop
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -26,8 +28,8 @@ def colour(data: bytes) -> Any:
     return picture.getpixel((picture.width // 2, picture.height // 2))
 
 
-async def screenshot(session: AsyncSession) -> dict[str, Any]:
-    told = json.loads((await session.call_mcp_tool("screenshot", {})).data)
+async def screenshot(session: AsyncSession, kind: str = "png") -> dict[str, Any]:
+    told = json.loads((await session.call_mcp_tool("screenshot", {"format": kind})).data)
     return {**told, "data": base64.b64decode(told["data"])}
 
 
@@ -55,12 +57,13 @@ async def test_tabs_behind_others_have_pictures_for_every_client(alone: AsyncSes
 
 
 async def test_the_screen_of_a_browser_image_is_its_page(alone: AsyncSession) -> None:
-    assert await alone.browser.initialize()
+    assert await alone.browser.initialize(BrowserOption(cmd_args=["--force-device-scale-factor=2"]))
     await alone.browser.operator.navigate("data:text/html,<body style='background:blue'>")
-    told = await screenshot(alone)
-    assert (told["mime_type"], colour(told["data"])) == ("image/png", COLOURS["blue"])
-    picture = Image.open(io.BytesIO(told["data"]))
-    assert picture.size == (told["width"], told["height"])
+    for kind in ("png", "jpeg"):
+        told = await screenshot(alone, kind)
+        red, green, blue = colour(told["data"])
+        assert (told["mime_type"], red < 9 > green, blue > 246) == (f"image/{kind}", True, True)
+        assert Image.open(io.BytesIO(told["data"])).size == (told["width"], told["height"])
 
 
 @pytest.mark.slow
@@ -86,15 +89,18 @@ async def test_on_a_desktop_the_browser_has_a_window(client: AsyncAgentBay) -> N
         assert colour(await page.screenshot()) == COLOURS["blue"]
         await page.bring_to_front()
         assert colour((await screenshot(session))["data"]) == COLOURS["blue"]
-        windows = await session.computer.list_root_windows()
-        assert [each.title for each in windows.windows] == ["blue - Chromium"]
+
+        async def named() -> bool:
+            return [each.title for each in (await session.computer.list_root_windows()).windows] == ["blue - Chromium"]
+
+        assert await until(named, 10, 0.05)
         await page.set_content("<input autofocus>")
         await session.computer.click_mouse(640, 400)
         await page.focus("input")
         await session.computer.input_text("äß 你好 שלום")
         await page.wait_for_function("document.querySelector('input').value === 'äß 你好 שלום'", timeout=10_000)
         await browser.close()
-    (await session.command.execute_command("pkill -KILL Xvnc; pkill -KILL Xvfb; sleep 0.3")).unwrap()
+    (await session.command.execute_command("pkill -KILL -x 'Xvnc|Xtigervnc|Xvfb'; " + GONE, 20_000)).unwrap()
     ended = await session.call_mcp_tool("browser_tab_list", {})
     assert "the browser has ended" in ended.error_message
     assert "about:blank" in (await session.call_mcp_tool("browser_tab_list", {})).data

@@ -129,6 +129,7 @@ async def test_mouse_and_window_do_what_they_are_told(use: Tool, page: str) -> N
         ("browser_navigate", {"url": "https://example.com/"}, "does its policy allow this host?"),
         ("browser_navigate", {"url": "no address"}, "no address cannot be opened"),
         ("browser_resize", {"width": 0, "height": 1}, "width and height must be from 1 to 10000"),
+        ("browser_wait_for", {"time": 10**400}, "time must be a number"),
         ("page_use_screenshot", {"page_id": "ABC"}, "there is no page ABC"),
         ("page_use_screenshot", {"context_id": 7}, "there is no browser context 7"),
     ],

@@ -150,6 +150,16 @@ async def test_an_image_without_interpreters_says_so(api: Api) -> None:
     assert said["error"] == "Tool run_code is not offered by image linux_latest"
 
 
+async def test_an_interpreter_that_the_system_refuses_to_start_is_told_as_the_tool_tells_it(
+    api: Api, made: Json, wire: Wire
+) -> None:
+    await api.tool(made["SessionId"], "shell", command="chmod 0 /workspace")
+    text, _ = (await api.tool(made["SessionId"], "run_code", code="1", language="bash")).said
+    (said,) = await wire.rest(await wire.code("1", "bash"))
+    assert said["error"] == "Failed to run code: /workspace, error: Permission denied"
+    assert said["error"] in text
+
+
 async def test_a_message_that_came_twice_runs_once(wire: Wire) -> None:
     identity = await wire.code("import time; n = globals().get('n', 0) + 1; time.sleep(0.2)")
     data = HEAD | {"params": {"language": "python", "code": "n = 'again'"}}

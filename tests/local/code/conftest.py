@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -37,7 +38,9 @@ class ChildProcess:
         return await self.child.wait()
 
     async def kill(self) -> None:
-        os.killpg(self.child.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.child.pid, signal.SIGKILL)
+        self.child._transport.close()  # it is not over for asyncio while there is something left to read
         await self.child.wait()
 
 

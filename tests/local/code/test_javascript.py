@@ -177,6 +177,14 @@ async def test_a_flood_of_output_is_cut_with_a_mark(fresh: Any) -> None:
     assert (await js(fresh, "1"))["logs"]["stdout"] == []
 
 
+@pytest.mark.slow
+async def test_node_that_cannot_be_interrupted_any_more_is_replaced(fresh: Any) -> None:
+    read = "const fs = require('fs'); const given = fs.readFileSync('/proc/self/cmdline', 'utf8').split('\\0');\n"
+    answer = await js(fresh, read + "fs.closeSync(Number(given.at(-2)))\nwhile (true) {}", 0.3)
+    assert "it did not react to an interrupt, so the kernel was restarted" in told(answer)
+    assert await fresh.value("1", "javascript") == "1"
+
+
 async def test_leaving_is_told_and_the_next_call_has_a_fresh_node(fresh: Any) -> None:
     await js(fresh, "globalThis.mine = 7")
     answer = await js(fresh, "process.exit(4)")

@@ -18,7 +18,8 @@ from agentbay_local.sandbox.engine import Engine, Limits, default_engine
 from agentbay_local.tools import Box, call
 from tests.local.programs import need_desktop
 
-LIMITS = Limits(workspace=80 << 20)
+LIMITS = Limits(workspace=800 << 20)
+"""Half of it is /tmp, which two browsers with their profiles and shared memory have to fit in."""
 PATIENCE = 20.0
 
 

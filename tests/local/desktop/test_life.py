@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from agentbay_local.desktop import Desktop, Screen, parts, take
+from agentbay_local.desktop import Desktop, NoDesktop, Screen, parts, take
 from agentbay_local.desktop.patience import until
 from agentbay_local.sandbox.bwrap import interpreter
 from agentbay_local.sandbox.engine import Engine
 from agentbay_local.tools import Box, call
+from tests.waiting import async_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -51,6 +52,44 @@ async def test_a_call_that_is_on_its_way_when_the_x_server_ends_says_so(desk: An
     if outcome.is_error:  # else it had come to its end before
         assert LOST in outcome.text
         assert {"width": 1280, "height": 800, "dpiScalingFactor": 1.0} == await desk("get_screen_size")
+
+
+@pytest.mark.slow
+async def test_a_call_that_is_given_up_while_a_desktop_is_put_away_leaves_it_to_the_next(desk: Any) -> None:
+    async with desk.box.desktop.using() as screen:
+        pass
+    await screen.link.close()
+    impatient = asyncio.create_task(call(desk.box, "get_screen_size", {}))
+    await asyncio.sleep(0.1)
+    assert not impatient.done()
+    impatient.cancel()
+    await asyncio.gather(impatient, return_exceptions=True)
+    assert LOST in await desk.refused("get_screen_size")
+    assert 1280 == (await desk("get_screen_size"))["width"]
+
+
+async def test_a_desktop_that_another_call_has_started_is_not_let_go_of(desk: Any) -> None:
+    desktop, waiting = desk.box.desktop, list[asyncio.Task[Any]]()
+
+    async def loses_it() -> None:
+        async with desktop.using() as screen:
+            waiting.append(asyncio.create_task(call(desk.box, "get_screen_size", {})))
+            await asyncio.sleep(0.05)
+            await desk.sh("pkill -KILL -x 'Xvnc|Xtigervnc|Xvfb'")
+            await async_until(lambda: not screen.alive)
+            waiting.append(asyncio.create_task(desktop.renew()))
+            await asyncio.sleep(0.05)
+            await screen.windows.ids()
+
+    with pytest.raises(NoDesktop, match=LOST):
+        await loses_it()
+    outcome, _ = await asyncio.gather(*waiting)
+    assert (outcome.is_error, desktop.running) == (False, True)
+
+
+async def test_what_a_list_of_windows_may_take_does_not_end_the_start_of_a_desktop(desk: Any) -> None:
+    await call(desk.box, "list_root_windows", {"timeout_ms": 1})
+    assert desk.box.desktop.running
 
 
 async def test_a_window_manager_that_was_ended_is_started_again_and_windows_stay(desk: Any) -> None:
@@ -105,6 +144,12 @@ async def test_xvfb_will_do_where_there_is_no_xvnc(desk: Any, tmp_path: Any) -> 
     picture = await take(screen.link, "png")
     assert (1280, 800) == (picture.width, picture.height)
     await screen.close()
+
+
+async def test_a_desktop_that_was_closed_is_not_in_the_way_of_the_next(desk: Any) -> None:
+    for _ in range(3):
+        screen = await Screen.started(desk.box.sandbox, parts.find())
+        await screen.close()
 
 
 async def test_a_paused_desktop_goes_on_with_what_it_had(desk: Any) -> None:

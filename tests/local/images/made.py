@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from agentbay_local.images.image import Image
+from agentbay_local.images.layers import OURS, PARTS
+from agentbay_local.sandbox import bwrap
 from agentbay_local.sandbox.box import Box
 from agentbay_local.sandbox.contract import CannotIsolate, Limits
 from agentbay_local.sandbox.pool import BwrapEngine
@@ -35,6 +37,14 @@ def layer(folder: Path, files: Mapping[str, str]) -> Path:
 
 def image(*layers: Path, root: bool = False, env: Mapping[str, str] | None = None) -> Image:
     return Image("mine", "linux_latest", layers, root=root, env=env or {})
+
+
+def recipe(folder: Path, text: str) -> Path:
+    """A recipe in a folder of its own."""
+    folder.mkdir(exist_ok=True)
+    path = folder / "recipe.toml"
+    path.write_text(text)
+    return path
 
 
 @asynccontextmanager
@@ -87,7 +97,15 @@ def small_root(folder: Path) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(needed, place)
     shutil.copytree(library, folder / "usr/lib" / library.name, ignore=shutil.ignore_patterns(*LEFT_OUT))
-    return layer(folder, {"etc/mine": "of the image\n", "etc/passwd": "mine:x:7:7::/:/bin/sh\n", "app/a": "app\n"})
+    tops = dict.fromkeys((f"{top}/mine" for top in tops_of_prefixes()), "mine\n")
+    return layer(
+        folder, {"etc/mine": "of the image\n", "etc/passwd": "mine:x:7:7::/:/bin/sh\n", "app/a": "app\n", **tops}
+    )
+
+
+def tops_of_prefixes() -> set[str]:
+    """The folders at the top in which this interpreter is, as far as roots may have them for themselves."""
+    return {path.parts[1] for path in bwrap.prefixes()} - OURS - {name.partition("/")[0] for name in PARTS}
 
 
 def libraries(programs: Sequence[Path]) -> set[str]:

@@ -15,18 +15,10 @@ from typing import Literal
 import pytest
 
 from agentbay_local.images.build import BuildFailed, Built, build
-from agentbay_local.images.ground import PREFIX, in_memory
 from agentbay_local.images.recipe import UnfitSource, read_recipe
-from tests.local.images.made import BASE, HOME, image, layer, running, said, small_root
+from tests.local.images.made import BASE, HOME, image, layer, recipe, running, said, small_root
 
 Mode = Literal["w", "w:gz", "w:xz"]
-
-
-def recipe(folder: Path, text: str) -> Path:
-    folder.mkdir(exist_ok=True)
-    path = folder / "recipe.toml"
-    path.write_text(text)
-    return path
 
 
 def archive(path: Path, *members: tuple[tarfile.TarInfo, bytes], mode: Mode = "w") -> Path:
@@ -40,6 +32,13 @@ def archive(path: Path, *members: tuple[tarfile.TarInfo, bytes], mode: Mode = "w
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", mode: int = 0o644) -> tarfile.TarInfo:
     made = tarfile.TarInfo(name)
     made.type, made.linkname, made.mode, made.mtime = kind, link, mode, 1_000_000_000
+    return made
+
+
+def at(time: str) -> tarfile.TarInfo:
+    """A file that was last changed at a time which is no number that tar has."""
+    made = member("workspace/x")
+    made.pax_headers = {"mtime": time}
     return made
 
 
@@ -118,6 +117,8 @@ HOSTILE = {
     "other names": ([member("manifest.json")], "has 'manifest.json', and images do not"),
     "another home": ([member("home/me/x")], "has 'home/me', and images do not"),
     "nothing": ([], "is empty"),
+    "a file that is changed never": ([at("inf")], "is no tar archive that can be read"),
+    "a file that is changed at no time": ([at("nan")], "is no tar archive that can be read"),
 }
 
 
@@ -372,18 +373,3 @@ def test_a_recipe_with_a_mistake_is_refused_by_name(tmp_path: Path, text: str) -
         read_recipe(recipe(tmp_path / "r", text))
     assert str(error.value).startswith(f"{tmp_path}/r/recipe.toml")
     assert UNFIT[text] in str(error.value)
-
-
-def test_what_killed_builds_left_in_memory_is_taken_away_and_what_is_in_use_is_not() -> None:
-    with in_memory() as mine:
-        left = mine.with_name(f"{PREFIX}left")
-        (left / "usr/closed").mkdir(parents=True)
-        (left / "usr/closed").chmod(0)
-        for folder in (mine, left):
-            os.utime(folder, (0, 0))
-        with in_memory() as other:
-            assert mine.is_dir()
-            assert other.is_dir()
-            assert not left.exists()
-    assert not mine.exists()
-    assert not other.exists()

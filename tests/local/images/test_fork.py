@@ -205,6 +205,61 @@ async def test_a_session_of_an_image_wakes_with_all_it_had_and_no_more(resting: 
     assert int((await resting.says(fork, "df --output=used -k ~ | tail -n 1")).strip()) < 5000
 
 
+async def test_what_forks_of_forks_share_takes_no_room_when_they_wake_or_are_kept(resting: Place) -> None:
+    origin = await resting.create()
+    await resting.says(origin, "cd ~; head -c 4M /dev/urandom >large; head -c 1M /dev/urandom >twin; ln twin again")
+    await resting.take(origin, "first")
+    fork = await resting.create("first")
+    await resting.says(fork, "echo new >~/new; rm ~/again")
+    await resting.take(fork, "second")
+    last = await resting.create("second")
+    assert await resting.says(last, "stat -c %h ~/large ~/twin") == "2\n3\n"
+    await resting.says(last, "cd ~; printf x >x; ln x y")
+    before = await resting.says(last, SUMS)
+    await resting.hibernated(last)
+    await resting.resumed(last)
+    assert await resting.says(last, SUMS) == before
+    assert int(await resting.says(last, "cd ~; [ x -ef y ] && df --output=used -k . | tail -n 1")) < 100
+    assert (await resting.take(last, "third"))["Size"] < 1 << 20
+
+
+SUMS = "cd ~; sha256sum *; stat -c '%n %a %Y' *"
+ATTACH = """
+import os
+for name in ("sealed", "dropped", "folder", "shut", "same"):
+    os.setxattr(name, "user.mark", b"of the image")
+os.chmod("sealed", 0o444)
+os.chmod("shut", 0)
+"""
+REATTACH = """
+import os
+os.removexattr("dropped", "user.mark")
+os.removexattr("folder", "user.mark")
+os.setxattr("folder", "user.other", b"of the fork")
+"""
+ATTACHED = """
+import os
+os.chmod("shut", 0o400)
+for name in ("sealed", "dropped", "folder", "shut", "same"):
+    print(name, {each: os.getxattr(name, each) for each in os.listxattr(name)})
+"""
+
+
+async def test_what_users_attach_to_files_of_an_image_is_as_it_was_after_a_hibernation(resting: Place) -> None:
+    origin = await resting.create()
+    fill = "cd ~; mkdir folder; for name in sealed dropped shut same; do head -c 1M /dev/urandom >$name; done"
+    assert await resting.says(origin, f"{fill}; python3 -c '{ATTACH}'") == ""
+    await resting.take(origin, "ready")
+    fork = await resting.create("ready")
+    assert await resting.says(fork, f"cd ~; python3 -c '{REATTACH}'") == ""
+    await resting.hibernated(fork)
+    await resting.resumed(fork)
+    assert await resting.says(fork, f"cd ~; stat -c %a sealed shut; python3 -c '{ATTACHED}'") == (
+        "444\n0\nsealed {'user.mark': b'of the image'}\ndropped {}\nfolder {'user.other': b'of the fork'}\n"
+        "shut {'user.mark': b'of the image'}\nsame {'user.mark': b'of the image'}\n"
+    )
+
+
 async def test_a_session_whose_image_is_gone_says_so_until_it_is_back(resting: Place) -> None:
     fork = await hibernating(resting)
     before = await resting.says(fork, SHOW)

@@ -16,7 +16,17 @@ from agentbay_local.sandbox import layering
 from agentbay_local.sandbox.contract import CannotIsolate
 from agentbay_local.sandbox.idmap import STAGE
 from agentbay_local.sandbox.pool import BwrapEngine
-from tests.local.images.made import HOME, LIMITS, everything, image, layer, running, said, small_root
+from tests.local.images.made import (
+    HOME,
+    LIMITS,
+    everything,
+    image,
+    layer,
+    running,
+    said,
+    small_root,
+    tops_of_prefixes,
+)
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only a server of root's gives each sandbox a user of its own")
 
@@ -267,6 +277,8 @@ async def test_a_root_of_its_own_shows_nothing_of_this_machine(engine: BwrapEngi
     await box.fs("mkdir", path="/workspace/d", parents=True)
     done = await box.run([box.interpreter, "-c", "import sys, json; print(sys.prefix)"])
     assert done.stdout == b"/usr\n"
+    for folder in tops_of_prefixes():
+        assert await said(box, f"cat /{folder}/mine") == "mine\n"
     terminal = await box.terminal(["/bin/bash", "-c", "echo tty"])
     assert await terminal.read() == b"tty\r\n"
 

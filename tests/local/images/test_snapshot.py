@@ -376,6 +376,17 @@ async def test_a_server_that_is_killed_meanwhile_leaves_nothing_that_the_next_on
 
 async def test_no_body_leaves_the_server_unwell(runtime: Served) -> None:
     async with Api(runtime.endpoint, runtime.key) as api:
-        for body in (io.BytesIO(b""), io.BytesIO(b"\xff"), io.BytesIO(b"[" * 100_000)):
-            answer = await api.post("/images", data=body.getvalue())
+        key = {"Authorization": f"Bearer {api.key}"}
+        for body in (b"", b"\xff", b"[" * 60_000):
+            answer = await api.post("/images", data=io.BytesIO(body), headers=key)
             assert answer.verdict == (400, "InvalidParameter")
+
+
+async def test_a_large_body_is_read_of_nobody_and_not_to_its_end(runtime: Served) -> None:
+    async with Api(runtime.endpoint, runtime.key) as api:
+        body = json.dumps({"session": "x" * 100_000, "name": "x"})
+        nobody = await api.post("/images", data=body)
+        known = await api.post("/images", data=body, headers={"Authorization": f"Bearer {api.key}"})
+        token = await api.post("/images", data=body, headers={"X-Access-Token": "any"})
+    assert nobody.verdict == (400, "NOT_LOGIN")
+    assert known.verdict == token.verdict == (413, "RequestEntityTooLarge")

@@ -212,6 +212,38 @@ def test_what_a_killed_process_left_goes_with_the_next_one(images: Images) -> No
     assert layers(images) == sorted(kept.ids)
 
 
+def test_programs_that_tidy_up_at_once_do_not_disturb_each_other(images: Images) -> None:
+    kept = build(images, "tools")
+    for number in range(40):
+        (images.folder / "layers" / f"part-0123456789abcdef-{number:02}" / "a/b/c").mkdir(parents=True)
+    together, wrong = threading.Barrier(4), []
+
+    def tidy() -> None:
+        mine = Images(images.folder)
+        together.wait(10)
+        try:
+            mine.sweep()
+        except StoreUnavailable as error:
+            wrong.append(str(error))
+        mine.leave()
+
+    threads = [threading.Thread(target=tidy) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (wrong, layers(images)) == ([], sorted(kept.ids))
+
+
+def test_a_layer_whose_image_cannot_be_written_down_goes_at_once(images: Images) -> None:
+    with images.staged() as staged:
+        (staged.system / "usr").mkdir(parents=True)
+        (images.folder / "tools.json").mkdir()  # in the way
+        with pytest.raises(StoreUnavailable):
+            images.keep_build(staged, "tools", BASE, "test", replace=True)
+    assert layers(images) == []
+
+
 def test_what_another_process_is_making_stays(images: Images) -> None:
     other = Images(images.folder)
     with other.staged() as staged:

@@ -105,8 +105,9 @@ async def test_another_page_on_this_machine_may_not_ask(looker: Looker) -> None:
 
 async def test_a_page_of_a_session_cannot_watch_over_the_whole_origin(api: Api) -> None:
     session = (await api.create())["SessionId"]
-    serve = "printf 'HTTP/1.0 200 OK\\r\\nService-Worker-Allowed: /\\r\\nX-Own: 1\\r\\n\\r\\nself' "
-    script = f"mkfifo p; ({serve}) > answer; nohup python3 -c '{ANSWERER}' >/dev/null 2>&1 &"
+    headers = "".join(f"{name}: 1\\r\\n" for name in (*WHOLE_ORIGIN, "X-Own"))
+    serve = f"printf 'HTTP/1.0 200 OK\\r\\n{headers}\\r\\nself' > answer"
+    script = f"{serve}; nohup python3 -c '{ANSWERER}' >/dev/null 2>&1 &"
     await api.shell(session, script)
     link = (await api.call("GetLink", SessionId=session, Port="8000", ProtocolType="https")).data["Url"]
     for _ in range(100):
@@ -114,9 +115,16 @@ async def test_a_page_of_a_session_cannot_watch_over_the_whole_origin(api: Api) 
             if answer.status == 200:
                 break
         await asyncio.sleep(0.05)
-    assert ("1", None) == (answer.headers["X-Own"], answer.headers.get("Service-Worker-Allowed"))
+    assert ("1", []) == (answer.headers["X-Own"], [name for name in WHOLE_ORIGIN if name in answer.headers])
+    for header in ({"Service-Worker": "script"}, {"Sec-Fetch-Dest": "serviceworker"}):
+        async with api.http.get(link, headers=header) as answer:
+            assert (403, "Forbidden.ServiceWorker") == (answer.status, (await answer.json())["Code"])
 
 
+WHOLE_ORIGIN = (
+    "Alt-Svc", "Clear-Site-Data", "NEL", "Report-To", "Reporting-Endpoints", "Service-Worker-Allowed",
+    "Strict-Transport-Security", "Use-As-Dictionary",
+)  # fmt: skip
 ANSWERER = (
     'import socket; s = socket.create_server(("127.0.0.1", 8000)); data = open("answer", "rb").read()\n'
     "while True: c, _ = s.accept(); c.recv(4096); c.sendall(data); c.close()"
@@ -153,7 +161,8 @@ async def test_the_front_page_lists_the_sessions_of_its_key_and_leads_to_their_p
 
 @pytest.mark.parametrize("query", ["", "?token=", "?token=0", "?token={key}"])
 async def test_without_its_token_the_front_page_says_what_to_do(runtime: Served, api: Api, query: str) -> None:
-    async with api.http.get(f"{runtime.endpoint}/{query.format(key=runtime.key)}") as answer:
+    query = query.format(key=runtime.key)
+    async with api.http.get(f"{runtime.endpoint}/{query}") as answer:
         text = await answer.text()
     assert (401, "text/plain", True) == (answer.status, answer.content_type, "agentbay serve" in text)
     async with api.http.get(f"{runtime.endpoint}/sessions", headers={HEADER: query[7:]}) as answer:

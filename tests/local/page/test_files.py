@@ -12,6 +12,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
+from agentbay_local.page.tickets import MOST
 from tests.local.page.looking import HEADER, Looker
 from tests.local.service.api import Answer
 
@@ -196,6 +197,24 @@ async def test_a_folder_is_downloaded_as_an_archive(looker: Looker) -> None:
         assert inner is not None
         assert b"one\n" == inner.read()
     assert headers["Content-Disposition"].endswith("-d%20%E5%90%8D.tar")
+
+
+async def test_of_a_link_to_a_folder_the_folder_is_fetched(looker: Looker) -> None:
+    await looker.api.shell(looker.session, "mkdir real; echo in > real/file; ln -s real link")
+    body, _ = await fetched(looker, "link")
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        inner = archive.extractfile("./link/./file")
+        assert inner is not None
+        assert b"in\n" == inner.read()
+
+
+async def test_tickets_of_one_session_leave_others_theirs(looker: Looker) -> None:
+    other = await Looker.of(looker.api, (await looker.api.create())["SessionId"])
+    wish = {"path": "/etc/passwd"}
+    given = {(await looker.ask("/ticket", "POST", wish)).status for _ in range(MOST)}
+    refused = await looker.ask("/ticket", "POST", wish)
+    assert ({200}, (429, "QuotaExceeded.Ticket")) == (given, refused.verdict)
+    assert 200 == (await other.ask("/ticket", "POST", wish)).status
 
 
 async def test_a_folder_that_cannot_be_read_as_a_whole_breaks_off(looker: Looker) -> None:

@@ -287,8 +287,32 @@ async def test_the_front_page_leads_to_the_page_of_a_session(see: Eyes, looker: 
     assert await opened.evaluate("window.opener === null && document.referrer === ''")
 
 
-async def test_a_page_of_a_session_gets_no_hold_of_the_sessions_page(see: Eyes, looker: Looker) -> None:
-    serve = "cd /tmp; echo 'onfetch = () => {}' > worker.js; echo '<title>own</title>' > index.html"
+async def test_the_log_begins_anew_with_a_server_that_has_started_anew(see: Eyes, looker: Looker) -> None:
+    page = await see("about:blank")
+    call = {"number": 1, "at": 0, "arguments": "{}", "outcome": "ok", "error": "", "ms": 1}
+    journals = [
+        {"change": 9, "calls": [{**call, "tool": "before"}]},
+        {"change": 2, "calls": []},
+        {"change": 2, "calls": [{**call, "tool": "after"}]},
+    ]
+    asked: list[str] = []
+
+    async def answer(route: Any) -> None:
+        asked.append(route.request.url.partition("?")[2])
+        await route.fulfill(json=journals.pop(0) if len(journals) > 1 else journals[0])
+
+    await page.route("**/calls?*", answer)
+    await page.goto(looker.url)
+    await page.locator("#tab-calls").click()
+    await has(page, "#calls-list", "after")
+    assert ["after=0", "after=9", "after=0"] == asked[:3]
+    assert 1 == await page.locator("#calls-list tr").count()
+
+
+async def served(looker: Looker) -> str:
+    """The link of a page that the session serves, once it does."""
+    html = "<title>own</title><link rel=icon href=data:,>"
+    serve = f"cd /tmp; echo 'onfetch = () => {{}}' > worker.js; echo '{html}' > index.html"
     await looker.api.shell(looker.session, f"{serve}; nohup python3 -m http.server 8000 >/dev/null 2>&1 &")
     link = (await looker.api.call("GetLink", SessionId=looker.session, Port="8000", ProtocolType="https")).data["Url"]
     for _ in range(200):
@@ -296,10 +320,15 @@ async def test_a_page_of_a_session_gets_no_hold_of_the_sessions_page(see: Eyes, 
             if answer.status == 200:
                 break
         await asyncio.sleep(0.05)
-    page = await see(link)
+    return str(link)
+
+
+async def test_a_page_of_a_session_gets_no_hold_of_the_sessions_page(see: Eyes, looker: Looker) -> None:
+    page = await see(await served(looker))
     tried = """async (url) => {
-        const worker = navigator.serviceWorker.register("worker.js", { scope: "/" });
-        const scope = await worker.then(() => "taken", error => error.name);
+        const workers = [];
+        for (const options of [{ scope: "/" }, {}])
+            workers.push(await navigator.serviceWorker.register("worker.js", options).then(() => "taken", e => e.name));
         const frame = document.createElement("iframe");
         frame.src = url;
         document.body.append(frame);
@@ -310,8 +339,19 @@ async def test_a_page_of_a_session_gets_no_hold_of_the_sessions_page(see: Eyes, 
         for (let turn = 0; turn < 200 && !opened.closed; turn++) await new Promise(done => setTimeout(done, 50));
         let seen = "nothing";
         try { seen = opened.closed ? "closed" : opened.document.title; } catch { }
-        return [scope, inside, seen];
+        return [workers.includes("taken"), inside, seen];
     }"""
     told = await page.evaluate(tried, looker.url)
     see.wrong.clear()  # the browser says what it has refused
-    assert ["SecurityError", "nothing", "closed"] == told
+    assert [False, "nothing", "closed"] == told
+
+
+async def test_a_page_of_a_session_that_is_opened_next_is_told_no_address_of_the_sessions_page(
+    see: Eyes, looker: Looker
+) -> None:
+    link = await served(looker)
+    page = await see()
+    await page.evaluate("name = location.href")  # as worse than the page is
+    await page.goto(link)
+    told = await page.evaluate("[document.referrer, name, ...(navigation.entries().map(each => each.url))]")
+    assert [] == [each for each in told if each and looker.code in each]

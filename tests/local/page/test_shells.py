@@ -92,8 +92,34 @@ async def test_a_program_that_floods_waits_until_the_page_has_drawn(looker: Look
         printed = b""
         while b"finished" not in printed:
             await socket.send_json({"type": "seen", "bytes": got})
-            printed = printed[-100:] + (await socket.receive(20)).data
-            got += len(printed)
+            data = (await socket.receive(20)).data
+            printed = printed[-100:] + data
+            got += len(data)
+
+
+async def test_a_page_that_takes_a_shell_over_gets_more_though_the_other_one_told_of_nothing(looker: Looker) -> None:
+    async with looker.socket() as first:
+        name = (await first.receive_json())["terminal"]
+        await first.send_bytes(b"yes | head -c 3000000\n")
+        got = await all_of(first)
+        async with looker.socket(terminal=name, seen=str(got)) as second:
+            assert (got, False) == ((ready := await second.receive_json())["from"], ready["lost"])
+            assert aiohttp.WSMsgType.BINARY is (await second.receive(20)).type
+
+
+async def test_each_leaving_gives_a_shell_its_whole_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Runtime(Settings(warm=0)) as runtime, Api(runtime.endpoint, runtime.keys[0]) as api:
+        looker = await Looker.of(api, (await api.create())["SessionId"])
+        async with looker.socket() as first:
+            name = (await first.receive_json())["terminal"]
+            monkeypatch.setattr(shells, "STAYS_S", 0.5)
+        async with looker.socket(terminal=name) as again:
+            await again.receive_json()
+            await asyncio.sleep(0.1)  # so that the first one has left for sure
+            monkeypatch.setattr(shells, "STAYS_S", 60.0)
+        await asyncio.sleep(0.7)  # the time that the first leaving gave is over
+        async with looker.socket(terminal=name) as last:
+            assert name == (await last.receive_json())["terminal"]
 
 
 @pytest.mark.parametrize(

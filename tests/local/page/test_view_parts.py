@@ -42,6 +42,10 @@ def test_the_size_of_a_picture_is_read_without_decoding_it(options: dict[str, bo
         b"\xff\xd8" + b"\xff\xe0\0\2" * 1000,
         b"\xff\xd8\xff\xda\0\2" + bytes(20),
         b"\xff\xd8\xff\xe0\0\0" + bytes(20),
+        b"\xff\xd8\xff\xff\xc0\0\x11" + jpeg(9, 9)[2:],
+        b"\xff\xd8\xff\xff\0\4xx" + jpeg(9, 9)[2:],
+        b"\xff\xd8\xff\x01\0\4xx" + jpeg(9, 9)[2:],
+        b"\xff\xd8\xff\xe0\0\1" + jpeg(9, 9)[2:],
     ],
 )
 def test_what_is_no_picture_has_no_size(data: bytes) -> None:
@@ -113,7 +117,7 @@ def test_a_message_keeps_its_fields_and_no_others() -> None:
     assert {"type": "tab", "id": "x"} == read('{"type": "tab", "id": "x", "more": 1}')
 
 
-@pytest.mark.parametrize("value", ["true", "1e999", "-1", "65536", '"1"', "null"])
+@pytest.mark.parametrize("value", ["true", "1e999", "1" + "0" * 400, "NaN", "-1", "65536", '"1"', "null"])
 def test_a_place_is_a_number_on_some_screen(value: str) -> None:
     with pytest.raises(BadInput, match="x of wheel must be a number from 0 to 65535"):
         read(f'{{"type": "wheel", "dx": 0, "dy": 0, "x": {value}, "y": 1, "modifiers": 0}}')
@@ -127,8 +131,8 @@ def test_a_picture_is_sent_with_its_place_and_the_size_of_the_screen() -> None:
 async def test_a_picture_that_took_long_is_followed_by_a_rest() -> None:
     pace = Pace()
     await pace.turn()
+    start = time.monotonic()
     with pace.making():
         await asyncio.sleep(0.1)
-    start = time.monotonic()
     await pace.turn()
-    assert time.monotonic() - start > 0.05
+    assert time.monotonic() - start > 0.19

@@ -56,9 +56,9 @@ class Eye:
         if self.acknowledges:
             await self.send("ack", frame=number)
 
-    async def until(self, seen: Callable[[], Any]) -> None:
+    async def until(self, seen: Callable[[], Any], patience: float = PATIENCE) -> None:
         """Looks until something is seen."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             while not seen():
                 assert await self.next(), (self.socket.close_code, self.told)
 
@@ -71,6 +71,12 @@ class Eye:
 
     def pixel(self, at: tuple[int, int]) -> Any:
         return self.picture.getpixel(at) if at[0] < self.picture.width and at[1] < self.picture.height else (0, 0, 0)
+
+    def first(self, colour: Pixel) -> tuple[int, int]:
+        """The uppermost place, and there the leftmost, that has a colour."""
+        width, height = self.picture.size
+        places = ((x, y) for y in range(height) for x in range(width))
+        return next(at for at in places if near(colour, self.pixel(at)))
 
     async def ended(self) -> tuple[int, str]:
         """The code and the reason with which the server ends the connection."""

@@ -130,7 +130,8 @@ async def test_an_image_that_is_not_offered_is_refused_with_those_that_are(api: 
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/", 405), ("GET", "/x", 404), ("POST", "/a/b", 404), ("PUT", "/", 405)]
+    ("method", "path", "status"),
+    [("GET", "/?Action=ListSession", 405), ("GET", "/x", 404), ("POST", "/a/b", 404), ("PUT", "/", 405)],
 )
 async def test_other_paths_and_methods_get_the_form_too(api: Api, method: str, path: str, status: int) -> None:
     async with api.http.request(method, api.endpoint + path) as response:

@@ -98,6 +98,8 @@ async def test_a_daemon_that_lies_about_files_fails_the_task(side: Side, listed:
 @pytest.mark.parametrize("said", ["[]", '["1"]', '["10", "1"]', "7", "{}", "nonsense", ""])
 async def test_a_program_that_lies_about_patterns_fails_the_task(side: Side, said: str) -> None:
     class Lying:
+        interpreter = side.sandbox.interpreter
+
         async def run(self, *_: Any, **__: Any) -> Any:
             return await side.sandbox.run(["/bin/echo", said])
 

@@ -1,8 +1,8 @@
 """Runs inside a sandbox whose other programs are stopped: writes all its files to standard output, as one stream.
 
 The stream is a line of JSON for each thing, followed by the data of a file. It goes down into folders and up again by
-steps, so that no path is ever too long; holes are left out; a file with several names is told once. What is no file,
-folder, link or pipe is nothing without its programs, and is left out. `thaw.py` reads it.
+steps, so that no path is ever too long; holes are left out; a file with several names here is told once. What is no
+file, folder, link or pipe is nothing without its programs, and is left out. `thaw.py` reads it.
 
 Arguments: the folders. The exit code is 0, or the number of the system's error.
 """
@@ -10,6 +10,7 @@ Arguments: the folders. The exit code is 0, or the number of the system's error.
 from __future__ import annotations
 
 import base64
+import collections
 import contextlib
 import errno
 import json
@@ -38,11 +39,14 @@ def times(status: os.stat_result) -> list[int]:
     return [status.st_atime_ns, status.st_mtime_ns]
 
 
-def attributes(name: str) -> dict[str, str]:
+def attributes(name: str, status: os.stat_result) -> dict[str, str]:
     """What users may attach to a file."""
     try:
         named = [each for each in os.listxattr(name, follow_symlinks=False) if each.startswith("user.")]
-        values = [os.getxattr(name, each, follow_symlinks=False) for each in named]
+        if not named:
+            return {}
+        with opened(name, status):
+            values = [os.getxattr(name, each, follow_symlinks=False) for each in named]
     except OSError as error:
         if error.errno in {errno.ENOTSUP, errno.EPERM, errno.EACCES}:
             return {}
@@ -64,6 +68,13 @@ def opened(name: str, status: os.stat_result) -> Iterator[None]:
             os.chmod(name, stat.S_IMODE(status.st_mode))
 
 
+def overlays() -> set[str]:
+    """Where the files of an image are seen. One of them may have names that only another image has."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as told:
+        rows = [line.split() for line in told]
+    return {row[4] for row in rows if row[row.index("-") + 1] == "overlay"}
+
+
 def extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
     """Where a file has data, and how much."""
     end = 0
@@ -79,22 +90,17 @@ def extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
             yield start, end - start
 
 
-class Freezer:
-    """The walk. `twins` are the files with several names, by where they are."""
+class Walk:
+    """Goes through all below a folder that is entered already, on one device."""
 
     def __init__(self) -> None:
-        self.twins: dict[tuple[int, int], int] = {}
-        self.count = self.device = 0
+        self.device = 0
 
-    def store(self, place: str) -> None:
-        """All below a folder."""
-        os.chdir(place)
-        status = os.stat(".")
-        self.device = status.st_dev
-        put({"store": place, "mode": stat.S_IMODE(status.st_mode), "times": times(status)})
-        with contextlib.ExitStack() as held:
-            held.enter_context(opened(".", status))
-            self.walk()
+    def meet(self, name: str, kind: str, status: os.stat_result) -> None:
+        """Something is found."""
+
+    def leave(self) -> None:
+        """A folder is left."""
 
     def walk(self) -> None:
         """Down into folders and up again; however it ends, each folder is left as it was found."""
@@ -109,7 +115,7 @@ class Freezer:
                 elif above:
                     names, way_up = above.pop()
                     way_up.close()
-                    put({"up": True})
+                    self.leave()
                 else:
                     return
         finally:
@@ -117,15 +123,14 @@ class Freezer:
                 above.pop()[1].close()
 
     def next_folder(self, names: Iterator[str]) -> tuple[str, os.stat_result] | None:
-        """Tells of everything up to the next folder, and that one too."""
+        """Meets everything up to the next folder, and that one too."""
         for name in names:
             status = os.lstat(name)
             kind = KINDS.get(stat.S_IFMT(status.st_mode))
             # What is mounted here, is there anyway. (Files that come from an image may have a device of their own.)
             if kind is None or (kind == "folder" and status.st_dev != self.device):
                 continue
-            self.count += 1
-            self.tell(name, kind, status)
+            self.meet(name, kind, status)
             if kind == "folder":
                 return name, status
         return None
@@ -138,12 +143,54 @@ class Freezer:
         way_up.callback(os.chdir, "..")
         return way_up
 
-    def tell(self, name: str, kind: str, status: os.stat_result) -> None:
-        fact: Fact = {"name": name, "kind": kind, "mode": stat.S_IMODE(status.st_mode), "times": times(status)}
-        if found := attributes(name):
-            fact["attributes"] = found
+
+class Counting(Walk):
+    """How many names of each file are seen here, of those that have several anywhere."""
+
+    def __init__(self, device: int) -> None:
+        self.device = device
+        self.names: collections.Counter[tuple[int, int]] = collections.Counter()
+
+    def meet(self, _: str, kind: str, status: os.stat_result) -> None:
         if kind != "folder" and status.st_nlink > 1:
-            place = status.st_dev, status.st_ino
+            self.names[status.st_dev, status.st_ino] += 1
+
+
+class Freezer(Walk):
+    """The telling. `twins` are the files with several names, by where they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.twins: dict[tuple[int, int], int] = {}
+        self.count = 0
+        self.overlays = overlays()
+        self.names: collections.Counter[tuple[int, int]] | None = None
+
+    def store(self, place: str) -> None:
+        """All below a folder."""
+        os.chdir(place)
+        status = os.stat(".")
+        self.device = status.st_dev
+        put({"store": place, "mode": stat.S_IMODE(status.st_mode), "times": times(status)})
+        with opened(".", status):
+            self.names = self.counted() if place in self.overlays else None
+            self.walk()
+
+    def counted(self) -> collections.Counter[tuple[int, int]]:
+        counting = Counting(self.device)
+        counting.walk()
+        return counting.names
+
+    def leave(self) -> None:
+        put({"up": True})
+
+    def meet(self, name: str, kind: str, status: os.stat_result) -> None:
+        self.count += 1
+        fact: Fact = {"name": name, "kind": kind, "mode": stat.S_IMODE(status.st_mode), "times": times(status)}
+        if found := attributes(name, status):
+            fact["attributes"] = found
+        place = status.st_dev, status.st_ino
+        if kind != "folder" and status.st_nlink > 1 and (self.names is None or self.names[place] > 1):
             if place in self.twins:
                 put({"name": name, "kind": "twin", "twin": self.twins[place]})
                 return

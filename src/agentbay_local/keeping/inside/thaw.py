@@ -59,7 +59,9 @@ class Thaw:
         elif "up" in fact:
             prune(self.told.pop())
             os.chdir("..")
-            dress(self.above.pop())
+            fact = self.above.pop()
+            attach(fact)
+            dress(fact)
         elif fact["kind"] == "folder":
             self.folder(fact)
         elif fact["kind"] == "twin":
@@ -91,6 +93,7 @@ class Thaw:
         else:
             clear(fact["name"])
             make_other(fact)
+        attach(fact)
         dress(fact)
         if "twin" in fact:
             os.makedirs(self.aside(), 0o700, exist_ok=True)
@@ -155,6 +158,8 @@ def like(fact: Fact) -> int:
         if "twin" in fact or not stat.S_ISREG(found.st_mode) or fact["extents"] != [[0, found.st_size]]:
             return -1
         if [found.st_size, found.st_mtime_ns] != [fact["size"], fact["times"][1]]:
+            return -1
+        if held(fact["name"]) != fact.get("attributes", {}):
             return -1
         return os.open(fact["name"], os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (FileNotFoundError, PermissionError):
@@ -242,11 +247,32 @@ def emptied() -> str | None:
     return None
 
 
+def held(name: str) -> dict[str, str]:
+    """What is attached to what is here, as the stream tells it."""
+    try:
+        named = [each for each in os.listxattr(name, follow_symlinks=False) if each.startswith("user.")]
+        values = [os.getxattr(name, each, follow_symlinks=False) for each in named]
+    except OSError as error:
+        if error.errno in {errno.ENOTSUP, errno.EPERM, errno.EACCES}:
+            return {}
+        raise
+    return {each: base64.b64encode(value).decode() for each, value in zip(named, values, strict=True)}
+
+
+def attach(fact: Fact) -> None:
+    """What users attach to files, where it is something else; nobody is kept from that yet by permissions."""
+    name, told = fact["name"], fact.get("attributes", {})
+    if (here := held(name)) == told:
+        return
+    for attribute in here.keys() - told.keys():
+        os.removexattr(name, attribute, follow_symlinks=False)
+    for attribute, value in told.items() - here.items():
+        os.setxattr(name, attribute, base64.b64decode(value), follow_symlinks=False)
+
+
 def dress(fact: Fact) -> None:
     """Permissions and times, where they are others; the times last, and of folders when they are full."""
     name = fact["name"]
-    for attribute, value in fact.get("attributes", {}).items():
-        os.setxattr(name, attribute, base64.b64decode(value), follow_symlinks=False)
     found = os.lstat(name)
     if fact["kind"] != "link" and stat.S_IMODE(found.st_mode) != fact["mode"]:
         os.chmod(name, fact["mode"])

@@ -10,6 +10,7 @@ async function lookAtCalls() {
   } catch {
     return; // the head of the page says what is wrong
   }
+  if (found.change < callChange) return forgetCalls();
   callChange = found.change;
   for (const call of found.calls) calls.set(call.number, call);
   if (!found.calls.length) return;
@@ -17,6 +18,14 @@ async function lookAtCalls() {
   calls = new Map(newest.map((call) => [call.number, call]));
   byId("calls-none").hidden = true;
   keepRows(byId("calls-list"), newest, (call) => call.number, callRow, fillCall);
+}
+
+/** The server has started anew, and its numbers with it. */
+function forgetCalls() {
+  callChange = 0;
+  calls.clear();
+  byId("calls-list").replaceChildren();
+  byId("calls-none").hidden = false;
 }
 
 function callRow(call) {

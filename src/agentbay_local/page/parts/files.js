@@ -23,7 +23,7 @@ async function look(path = folder) {
     showFiles(found.entries);
     filesSay(found.left ? `${found.left} more entries are in this folder; so many cannot be shown.` : "");
   } catch (refusal) {
-    if (turn === asking) filesSay(`${path}: ${refusal.message}`, true);
+    if (turn === asking) filesSay(`${lineOf(path)}: ${refusal.message}`, true);
   }
 }
 
@@ -80,7 +80,7 @@ async function download(path) {
     link.click();
     link.remove();
   } catch (refusal) {
-    filesSay(`${path}: ${refusal.message}`, true);
+    filesSay(`${lineOf(path)}: ${refusal.message}`, true);
   }
 }
 
@@ -90,25 +90,26 @@ async function change(wish, done) {
     await look();
     filesSay(done);
   } catch (refusal) {
-    filesSay(`${wish.path}: ${refusal.message}`, true);
+    filesSay(`${lineOf(wish.path)}: ${refusal.message}`, true);
   }
 }
 
 async function newFolder() {
   const name = await dialog("Name of the new folder", { name: "", yes: "Make" });
-  if (name) await change({ do: "mkdir", path: inFolder(name) }, `Folder ${name} made.`);
+  if (name) await change({ do: "mkdir", path: inFolder(name) }, `Folder ${lineOf(name)} made.`);
 }
 
 async function rename(old) {
-  const name = await dialog(`New name for ${old}`, { name: old, yes: "Rename" });
-  if (name && name !== old) await change({ do: "rename", path: inFolder(old), to: name.startsWith("/") ? name : inFolder(name) }, `Renamed to ${name}.`);
+  const name = await dialog(`New name for ${lineOf(old)}`, { name: old, yes: "Rename" });
+  if (name && name !== old) await change({ do: "rename", path: inFolder(old), to: name.startsWith("/") ? name : inFolder(name) }, `Renamed to ${lineOf(name)}.`);
 }
 
 async function erase(entry) {
-  const what = entry.type === "directory" && !entry.link ? `the folder ${entry.name} with all that is in it` : entry.name;
+  const name = lineOf(entry.name);
+  const what = entry.type === "directory" && !entry.link ? `the folder ${name} with all that is in it` : name;
   const sure = await dialog(`Delete ${what}? This cannot be undone.`, { yes: "Delete", danger: true });
   if (!sure) return;
-  await change({ do: "delete", path: inFolder(entry.name) }, `${entry.name} deleted.`);
+  await change({ do: "delete", path: inFolder(entry.name) }, `${name} deleted.`);
   byId("files-again").focus();
 }
 
@@ -117,7 +118,7 @@ async function erase(entry) {
 async function bring(files) {
   const there = new Set([...byId("files-list").children].map((line) => line.dataset.key.split("\n").slice(2).join("\n")));
   const twice = files.filter((file) => there.has(file.name)).map((file) => file.name);
-  if (twice.length && !(await dialog(`Replace what is there already?\n${twice.slice(0, 10).join("\n")}`, { yes: "Replace", danger: true }))) return;
+  if (twice.length && !(await dialog(`Replace what is there already?\n${twice.slice(0, 10).map(lineOf).join("\n")}`, { yes: "Replace", danger: true }))) return;
   for (const file of files) queue(file, inFolder(file.name));
   pump();
 }

@@ -58,7 +58,7 @@ function showPrograms(use) {
 }
 
 function programRow(each) {
-  const end = el("button", { type: "button", className: "danger", "aria-label": `End ${readable(each.name)}, process ${each.pid}`, onclick: () => endProgram(each) }, "End");
+  const end = el("button", { type: "button", className: "danger", "aria-label": `End ${lineOf(each.name)}, process ${each.pid}`, onclick: () => endProgram(each) }, "End");
   const cells = ["number faint", "program", "number", "number", "number", "deeds"].map((name) => el("td", { className: name }));
   cells[1].append(el("strong"), el("span", { className: "code faint" }));
   cells[5].append(end);
@@ -76,7 +76,7 @@ function fillProgram(line, each) {
 }
 
 async function endProgram({ pid, started, name }) {
-  if (!(await dialog(`End ${name} (process ${pid})? It is asked to end, and killed if it does not.`, { yes: "End", danger: true }))) return;
+  if (!(await dialog(`End ${lineOf(name)} (process ${pid})? It is asked to end, and killed if it does not.`, { yes: "End", danger: true }))) return;
   try {
     const { ended } = await ask(`${HERE}/end`, { method: "POST", json: { pid, started } });
     announce(ended ? `${name} has ended` : `${name} has not ended`);
