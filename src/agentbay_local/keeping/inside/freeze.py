@@ -148,10 +148,12 @@ class Counting(Walk):
     """How many names of each file are seen here, of those that have several anywhere."""
 
     def __init__(self, device: int) -> None:
+        super().__init__()
         self.device = device
         self.names: collections.Counter[tuple[int, int]] = collections.Counter()
 
-    def meet(self, _: str, kind: str, status: os.stat_result) -> None:
+    def meet(self, name: str, kind: str, status: os.stat_result) -> None:
+        del name
         if kind != "folder" and status.st_nlink > 1:
             self.names[status.st_dev, status.st_ino] += 1
 
