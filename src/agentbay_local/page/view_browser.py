@@ -45,7 +45,7 @@ LAST_S: Final = 0.5
 """For last calls before the connection ends."""
 TURN_S: Final = 5.0
 """How long input waits for a page that is being turned to."""
-TITLES_S, NAMINGS = 1.0, 2
+TITLES_S, NAMINGS = 1.0, 15
 """Between two questions for titles, while something changes; and how often they are asked for after that."""
 CAST: Final = {"format": "jpeg", "quality": 75, "maxWidth": 2560, "maxHeight": 2560}
 
