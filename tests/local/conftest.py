@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 from attrs import frozen
 
+from tests.local.service.api import Api
 from tests.surroundings import PROGRAMS
 
 SRC = os.path.join(os.path.dirname(__file__), "..", "..", "src")
@@ -65,3 +66,23 @@ def runtime() -> Iterator[Served]:
     served = serve()
     yield served
     served.stop()
+
+
+@pytest.fixture
+async def api(runtime: Served) -> AsyncIterator[Api]:
+    """A caller of it."""
+    async with Api(runtime.endpoint, runtime.key) as caller:
+        yield caller
+
+
+@pytest.fixture
+async def stranger(runtime: Served) -> AsyncIterator[Api]:
+    """A caller with another key."""
+    async with Api(runtime.endpoint, runtime.other_key) as caller:
+        yield caller
+
+
+@pytest.fixture
+async def session(api: Api) -> str:
+    """The id of a running session."""
+    return str((await api.create())["SessionId"])

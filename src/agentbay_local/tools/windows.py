@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from agentbay_local.desktop import Window
+from agentbay_local.desktop.windows import Windows
 from agentbay_local.tools.box import Box
 from agentbay_local.tools.faults import TIMED_OUT, ToolFailure
 from agentbay_local.tools.registry import tool
@@ -50,49 +52,37 @@ async def get_active_window(box: Box) -> str:
 @tool(server=SERVER, images=DESKTOP, doing="activate window")
 async def activate_window(box: Box, window_id: int) -> str:
     """Brings a window to the front and gives it the focus."""
-    async with screen(box) as desktop:
-        await desktop.windows.activate(window_id)
-    return DONE
+    return await _done(box, Windows.activate, window_id)
 
 
 @tool(server=SERVER, images=DESKTOP, doing="close window")
 async def close_window(box: Box, window_id: int) -> str:
     """Closes a window; its program may ask back."""
-    async with screen(box) as desktop:
-        await desktop.windows.close(window_id)
-    return DONE
+    return await _done(box, Windows.close, window_id)
 
 
 @tool(server=SERVER, images=DESKTOP, doing="maximize window")
 async def maximize_window(box: Box, window_id: int) -> str:
     """Makes a window as large as the desktop."""
-    async with screen(box) as desktop:
-        await desktop.windows.maximize(window_id)
-    return DONE
+    return await _done(box, Windows.maximize, window_id)
 
 
 @tool(server=SERVER, images=DESKTOP, doing="minimize window")
 async def minimize_window(box: Box, window_id: int) -> str:
     """Takes a window off the screen."""
-    async with screen(box) as desktop:
-        await desktop.windows.minimize(window_id)
-    return DONE
+    return await _done(box, Windows.minimize, window_id)
 
 
 @tool(server=SERVER, images=DESKTOP, doing="restore window")
 async def restore_window(box: Box, window_id: int) -> str:
     """Gives a window the size and place that it had before it was minimised, maximised or over the whole screen."""
-    async with screen(box) as desktop:
-        await desktop.windows.restore(window_id)
-    return DONE
+    return await _done(box, Windows.restore, window_id)
 
 
 @tool(server=SERVER, images=DESKTOP, doing="fullscreen window")
 async def fullscreen_window(box: Box, window_id: int) -> str:
     """Lets a window fill the whole screen."""
-    async with screen(box) as desktop:
-        await desktop.windows.fullscreen(window_id)
-    return DONE
+    return await _done(box, Windows.fullscreen, window_id)
 
 
 @tool(server=SERVER, images=DESKTOP, doing="resize window")
@@ -110,6 +100,13 @@ async def focus_mode(box: Box, on: bool) -> str:
     """Keeps new windows from taking the focus, or lets them."""
     async with screen(box) as desktop:
         await desktop.keep_focus(on=on)
+    return DONE
+
+
+async def _done(box: Box, deed: Callable[[Windows, int], Awaitable[None]], window_id: int) -> str:
+    """Does something with one window."""
+    async with screen(box) as desktop:
+        await deed(desktop.windows, window_id)
     return DONE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
@@ -80,25 +80,6 @@ def prey(runtime: Served) -> Iterator[Prey]:
         made = runner.run(_caught(runtime, known))
         yield made
         runner.run(_let_go(known["owner"], made))
-
-
-@pytest.fixture
-async def api(runtime: Served) -> AsyncIterator[Api]:
-    """Whose the prey is."""
-    async with Api(runtime.endpoint, runtime.key) as caller:
-        yield caller
-
-
-@pytest.fixture
-async def stranger(runtime: Served) -> AsyncIterator[Api]:
-    async with Api(runtime.endpoint, runtime.other_key) as caller:
-        yield caller
-
-
-@pytest.fixture
-async def session(api: Api) -> str:
-    """The id of a running session."""
-    return str((await api.create())["SessionId"])
 
 
 Within = Callable[[Awaitable[T]], Awaitable[T]]

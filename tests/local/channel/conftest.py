@@ -9,14 +9,7 @@ import pytest
 from agentbay_local.app import Runtime
 from agentbay_local.settings import Settings
 from tests.local.channel.wire import Json, Wire, connect
-from tests.local.conftest import Served
 from tests.local.service.api import Api
-
-
-@pytest.fixture
-async def api(runtime: Served) -> AsyncIterator[Api]:
-    async with Api(runtime.endpoint, runtime.key) as caller:
-        yield caller
 
 
 @pytest.fixture

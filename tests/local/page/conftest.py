@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from tests.local.conftest import Served
 from tests.local.page.looking import Looker
 from tests.local.service.api import Api
-
-
-@pytest.fixture
-async def api(runtime: Served) -> AsyncIterator[Api]:
-    async with Api(runtime.endpoint, runtime.key) as caller:
-        yield caller
 
 
 @pytest.fixture
