@@ -138,6 +138,9 @@ class Page:
         self._cdp.give_up(self._session, CRASHED)
         self._stirred.set()
 
+    def _healed(self, _: Json) -> None:
+        self.crashed = False
+
     # --- Scripts ------------------------------------------------------------------------------------------------------
 
     async def ask(self, name: str, *arguments: Any) -> Any:
@@ -366,4 +369,5 @@ HEARD: Final = {
     "Network.responseReceived": Page._responded,
     "Network.loadingFailed": Page._failed,
     "Inspector.targetCrashed": Page._crash,
+    "Inspector.targetReloadedAfterCrash": Page._healed,
 }

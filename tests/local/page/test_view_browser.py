@@ -186,12 +186,14 @@ async def test_an_address_that_cannot_be_opened_is_told_of(eye: Eye) -> None:
     assert "http://127.0.0.1:1/x cannot be opened: net::ERR_" in eye.told["notice"]["text"]
 
 
-async def test_a_page_that_has_crashed_is_told_of_and_loads_again(eye: Eye) -> None:
+async def test_a_page_that_has_crashed_is_told_of_and_loads_again_for_the_tools_too(shared: Looker, eye: Eye) -> None:
+    await shared.api.tool(shared.session, "browser_snapshot")
     await eye.send("navigate", url="chrome://crash")
     await eye.until(lambda: eye.told["tabs"]["crashed"])
     await eye.send("navigate", url=page(BLUE_PAGE))
     await eye.shown(BLUE, (600, 400))
     assert not eye.told["tabs"]["crashed"]
+    assert "Blue" in (await shared.api.tool(shared.session, "browser_snapshot")).said[0]
 
 
 async def test_where_no_page_is_open_one_can_be_opened(eye: Eye) -> None:
