@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from agentbay_local.browser.cdp import Cdp, Json
-from agentbay_local.browser.faults import PageFault
+from agentbay_local.browser.faults import BrowserFault, PageFault
 from agentbay_local.browser.hand import Hand
 from agentbay_local.browser.keys import strokes
 
@@ -58,11 +58,14 @@ class Page:
         self._loading = False
         self._stirred = asyncio.Event()
         self._dialogs = asyncio.Event()
+        self._again: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
-        """Begin to listen to it."""
-        for domain in ("Page", "Runtime", "Network", "Log"):
-            await self.call(f"{domain}.enable")
+        """Begin to listen to it. Raises BrowserFault, unless it has crashed: then it is listened to later."""
+        calls = (self.call(f"{domain}.enable") for domain in ("Inspector", "Page", "Runtime", "Network", "Log"))
+        for outcome in await asyncio.gather(*calls, return_exceptions=True):
+            if isinstance(outcome, BaseException) and not self.crashed:
+                raise outcome
 
     async def call(self, method: str, /, timeout: float = LOAD_S, **params: Any) -> Json:
         """Asks the page for something. Raises PageFault when it cannot, BrowserGone."""
@@ -140,6 +143,12 @@ class Page:
 
     def _healed(self, _: Json) -> None:
         self.crashed = False
+        self._again = asyncio.create_task(self._prepare_again())
+
+    async def _prepare_again(self) -> None:
+        """Begin to listen to what somebody has loaded after a crash; what was asked for meanwhile was lost."""
+        with contextlib.suppress(BrowserFault):
+            await self.prepare()
 
     # --- Scripts ------------------------------------------------------------------------------------------------------
 

@@ -149,11 +149,15 @@ class BrowserView:
             self._gone({"targetId": target}, "")
             return
         self.there.set()
-        self.do("Page.enable", {})
-        self.do("Page.bringToFront", {})
-        self.beside(self._cast(self.session))
+        self._listen()
         if (page := self.known()) is not None and page.dialog is not None:
             self._asked(page.dialog, "")
+
+    def _listen(self) -> None:
+        """Has the page tell what it does, and send pictures; after a crash it does so only when asked anew."""
+        for method in ("Inspector.enable", "Page.enable", "Page.stopScreencast", "Page.bringToFront"):
+            self.do(method, {})
+        self.beside(self._cast(self.session))
 
     async def _cast(self, session: str) -> None:
         """Asks for pictures; a page that is being replaced by the next one has none."""
@@ -241,6 +245,8 @@ class BrowserView:
     def _healed(self, _: Json, __: str) -> None:
         self.crashed = False
         self._tell_tabs()
+        if len(self._aside) < MOST_ASIDE:
+            self._listen()
 
     def _loaded(self, _: Json, __: str) -> None:
         self._naming = NAMINGS

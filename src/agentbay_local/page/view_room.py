@@ -210,7 +210,7 @@ class Room:
             if work.done():
                 work.result()
         except FAULTS as fault:
-            self._message = f"The {self._kind.name} has ended" if not self._kind.running(box) else _words(fault)
+            self._message = _words(fault)
         finally:
             self._source = None
             work.cancel()
@@ -218,8 +218,14 @@ class Room:
             await source.close()
             self._forget()
         if self._message and self.session.live:
-            self._state("off" if not self._kind.running(box) else "failed", self._message)
+            await self._failed(box)
+
+    async def _failed(self, box: Box) -> None:
+        """Tells what goes wrong with a screen that is there; one that is not, now or a little later, has ended."""
+        if self._kind.running(box):
+            self._state("failed", self._message)
             await asyncio.sleep(AGAIN_S)
+        self._message = f"The {self._kind.name} has ended"
 
     def _forget(self) -> None:
         """The screen is gone; what comes instead is new to everybody."""

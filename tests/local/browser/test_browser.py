@@ -113,6 +113,8 @@ async def test_the_browser_of_a_paused_session_goes_on_where_it_was(alone: Async
 async def test_a_stopped_browser_leaves_no_process_and_starts_again(driver: Any, alone: AsyncSession) -> None:
     assert await alone.browser.initialize()
     await alone.browser.destroy()
+    # Its children end a moment after it.
+    await alone.command.execute_command("timeout 20 sh -c 'while pgrep chrom; do sleep 0.05; done'")
     left = await alone.command.execute_command("pgrep -c chrom")
     assert left.stdout.strip() == "0"
     assert await alone.browser.initialize()

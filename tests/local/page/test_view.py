@@ -117,7 +117,7 @@ async def test_pictures_wait_for_a_viewer_who_has_not_drawn_the_last_one_and_hol
 async def test_only_what_has_changed_is_sent(desk: Looker) -> None:
     async with looking(desk, of="desktop") as eye:
         wait = "until [ -e /tmp/go ]; do sleep 0.05; done"
-        await terminal(desk, "#aa0000", f"{wait}; printf '\\033[5;5Hx'; sleep 60")
+        await terminal(desk, "#aa0000", f"{wait}; while printf '\\033[5;5H%s' $((n+=1)); do sleep 0.2; done")
         await eye.shown(RED, (200, 150))
         await sh(desk, "touch /tmp/go")
         await eye.until(lambda: eye.sizes[-1] < 3000)

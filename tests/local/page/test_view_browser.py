@@ -196,6 +196,33 @@ async def test_a_page_that_has_crashed_is_told_of_and_loads_again_for_the_tools_
     assert "Blue" in (await shared.api.tool(shared.session, "browser_snapshot")).said[0]
 
 
+async def test_who_comes_after_a_crash_is_told_of_it_and_loads_the_page_again(shared: Looker, eye: Eye) -> None:
+    await eye.send("navigate", url="chrome://crash")
+    await eye.until(lambda: eye.told["tabs"]["crashed"])
+    await eye.socket.close()
+    async with looking(shared) as late:
+        await late.until(lambda: late.told.get("tabs", {}).get("crashed"))
+        await late.send("travel", where="reload")
+        await late.shown(RED, (600, 400))
+        assert not late.told["tabs"]["crashed"]
+
+
+async def test_tools_that_come_after_a_crash_are_told_of_it_and_have_the_page_again(caller: Api) -> None:
+    looker = await Looker.of(caller, (await caller.create(ImageId="browser_latest"))["SessionId"])
+    await begun(looker, "browser")
+    async with looking(looker) as eye:
+        await eye.until(lambda: eye.frames)
+        await eye.send("navigate", url="chrome://crash")
+        await eye.until(lambda: eye.told["tabs"]["crashed"])
+
+    async def use(name: str, **arguments: Any) -> str:
+        return (await caller.tool(looker.session, name, **arguments)).said[0]
+
+    assert "the page has crashed: navigate to an address" in await use("browser_snapshot")
+    assert "Talker" in await use("browser_navigate", url=page("<title>Talker</title><script>console.log(17)</script>"))
+    assert "[LOG] 17" in await use("browser_console_messages")
+
+
 async def test_where_no_page_is_open_one_can_be_opened(eye: Eye) -> None:
     await eye.send("open")
     await eye.until(lambda: len(tabs(eye)) == 2)

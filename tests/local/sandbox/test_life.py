@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,6 +27,7 @@ from agentbay_local.sandbox.pool import BwrapEngine
 
 Run = Callable[..., Awaitable[Completed]]
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
+OURS = re.compile(r"(?!agentbay-build-).*agentbay")
 
 
 def descendants(limits: Limits) -> list[int]:
@@ -75,9 +77,9 @@ def mounts() -> int:
 
 
 def folders() -> set[str]:
-    """What might be ours where others leave things as well."""
+    """What might be ours where others leave things as well. Images are built by other tests alone."""
     places = (tempfile.gettempdir(), "/tmp", "/run", "/dev/shm", "/var/tmp")
-    return {entry.path for place in places for entry in os.scandir(place) if "agentbay" in entry.name}
+    return {entry.path for place in places for entry in os.scandir(place) if OURS.match(entry.name)}
 
 
 def kept() -> tuple[int, int, set[str], int]:

@@ -100,6 +100,12 @@ function again(work, wait) {
   };
 }
 
+/** Ends a WebSocket. One that is not there yet is let come first: browsers complain aloud about what is cut off before. */
+function hangUp(socket) {
+  if (socket?.readyState === WebSocket.CONNECTING) socket.addEventListener("open", () => socket.close(1000));
+  else socket?.close(1000);
+}
+
 /** Keeps the rows of a table in step with a list; rows that stay keep their focus. */
 function keepRows(body, items, key, makeRow, fill) {
   const wanted = new Map(items.map((item) => [String(key(item)), item])), there = new Map();

@@ -145,7 +145,7 @@ function newShell() {
   clearTimeout(retry);
   const before = socket;
   socket = null;
-  before?.close();
+  hangUp(before);
   shellId = "";
   shellSeen = shellDrawn = 0;
   shellOver = false;

@@ -175,7 +175,7 @@ function openView(section, { path, token, announce }) {
   function disconnect() {
     const link = socket;
     socket = null;
-    link?.close(1000);
+    hangUp(link);
   }
   function lost(code, reason) {
     socket = null;
