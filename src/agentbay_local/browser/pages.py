@@ -28,6 +28,8 @@ class Pages:
         self._cdp: Cdp | None = None
         self._attached: dict[str, Page] = {}
         self._active = ""
+        self.turns = 0
+        """How often the page that is meant has become another one."""
         self._seen: dict[str, int] = {}
         self._places = itertools.count()
         self._lock = asyncio.Lock()
@@ -53,6 +55,7 @@ class Pages:
 
     def lead(self, target: str) -> None:
         """From now on this page is meant, unless a call names another."""
+        self.turns += target != self._active
         self._active = target
 
     async def active(self, context: int = 0, target: str | None = None) -> Page:
@@ -126,7 +129,7 @@ class Pages:
         return str(told["targetId"])
 
     async def _page(self, target: str) -> Page:
-        self._active = target
+        self.lead(target)
         page = self._attached.get(target)
         if page is None:
             cdp = await self._connection()
@@ -153,7 +156,7 @@ class Pages:
             if target := page_of(info):
                 self._see(target)
                 if info.get("openerId") == self._active:
-                    self._active = target  # a click has opened it
+                    self.lead(target)  # a click has opened it
 
     def _see(self, target: str) -> None:
         if len(self._seen) < MOST_PAGES:

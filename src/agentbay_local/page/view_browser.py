@@ -76,7 +76,8 @@ class BrowserView:
         self._wanted = self.target = self.session = ""
         self.there = asyncio.Event()
         """Set while the page that is wanted can be worked."""
-        self.led = ""
+        self.led = 0
+        """How often the tools had gone to another page when it last went along, or led them itself."""
         self._picture: tuple[str, int, int] | None = None
         self._unanswered: int | None = None
         self._pace = Pace()
@@ -100,9 +101,9 @@ class BrowserView:
     def look(self) -> None:
         """Goes along when the tools go to another page."""
         pages = self.box.browser.pages
-        if pages is not None and pages.current != self.led:
-            self.led = pages.current
-            self.turn(self.led)
+        if pages is not None and pages.turns != self.led:
+            self.led = pages.turns
+            self.turn(pages.current)
         if self._cdp is not None and self._cdp.closed:
             self._room.stir()
         if self._naming and time.monotonic() > self._named_at + TITLES_S and len(self._aside) < MOST_ASIDE:

@@ -101,7 +101,7 @@ async def tab(view: BrowserView, _: Viewer, told: Json) -> None:
     pages, target = view.box.browser.pages, told["id"]
     if pages is not None and target in view.tabs:
         pages.lead(target)
-        view.led = target
+        view.led = pages.turns
     view.turn(target)
 
 
