@@ -20,6 +20,8 @@ __all__ = ["FOLDER", "Film", "Recorder"]
 FOLDER: Final = "/home/wuying/record"
 PAUSE_S: Final = 0.5
 """Seconds between two pictures, at least."""
+SHORTEST_S, LONGEST_S = 1.0, 30.0
+"""How long is waited for one, at first and after others have not come."""
 PICTURE: Final[Json] = {"format": "webp", "quality": 50}
 MOST: Final = 16
 """Pages that are filmed at the same time."""
@@ -122,10 +124,20 @@ class Recorder:
             numbers = [await changed.get()]
             while not changed.empty():
                 numbers.append(changed.get_nowait())
-            with contextlib.suppress(PageFault):  # a dialog holds it up; the next change is as good
-                told = await self._cdp.call("Page.captureScreenshot", PICTURE, session=session)
-                if not film.add(base64.b64decode(told["data"])):
-                    return
+            if not film.add(await self._picture(session)):
+                return
             await asyncio.sleep(PAUSE_S)
             for number in numbers:
-                await self._cdp.call("Page.screencastFrameAck", {"sessionId": number}, session=session)
+                with contextlib.suppress(PageFault):
+                    await self._cdp.call("Page.screencastFrameAck", {"sessionId": number}, session=session)
+
+    async def _picture(self, session: str) -> bytes:
+        """What the page looks like, once it tells: a dialog holds that up, and a page that is left does not answer."""
+        patience = SHORTEST_S
+        while True:
+            try:
+                told = await self._cdp.call("Page.captureScreenshot", PICTURE, session=session, timeout=patience)
+                return base64.b64decode(told["data"])
+            except PageFault:
+                await asyncio.sleep(PAUSE_S)
+                patience = min(2 * patience, LONGEST_S)

@@ -82,7 +82,8 @@ async def test_a_client_that_leaves_its_link_is_no_bug(
 ) -> None:
     monkeypatch.setattr(links, "_LOOK", 0.05)
     silent = "import socket, time; s = socket.create_server(('127.0.0.1', 30101)); time.sleep(60)"
-    started = await shop.command.execute_command(f'(nohup python3 -c "{silent}" >/dev/null 2>&1 &); sleep 0.3')
+    there = "bash -c 'until (: </dev/tcp/127.0.0.1/30101) 2>/dev/null; do sleep 0.05; done'"
+    started = await shop.command.execute_command(f'(nohup python3 -c "{silent}" >/dev/null 2>&1 &); {there}')
     started.unwrap()
     url = (await shop.get_link("https", 30101)).unwrap().data
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.3)) as http:

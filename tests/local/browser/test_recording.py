@@ -55,7 +55,7 @@ async def test_pages_are_filmed_when_that_was_chosen(client: AsyncAgentBay) -> N
         await page.goto(ADDRESS)
         for colour in COLOURS:
             await page.evaluate("colour => document.body.style.background = colour", colour)
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(3)
         size = await page.evaluate("[innerWidth, innerHeight]")
         await browser.close()
         await session.browser.destroy()
