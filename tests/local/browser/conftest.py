@@ -12,7 +12,7 @@ import pytest_asyncio
 from aiohttp import web
 from attrs import define, field
 
-from agentbay import AsyncAgentBay, AsyncSession, CreateSessionParams
+from agentbay import AsyncAgentBay, AsyncSession, CreateSessionParams, LifecyclePolicy
 from agentbay_local.app import Runtime
 from agentbay_local.browser.model import Model
 from agentbay_local.settings import Settings
@@ -115,8 +115,8 @@ async def opened(client: AsyncAgentBay, **params: Any) -> AsyncSession:
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def shop(client: AsyncAgentBay) -> AsyncIterator[AsyncSession]:
-    """A session for many tests, which must not end its browser."""
-    session = await opened(client)
+    """A session for many tests, which must not end its browser. Long may pass between two of them."""
+    session = await opened(client, lifecycle_policy=LifecyclePolicy(manual_release=True))
     yield session
     await session.delete()
 
