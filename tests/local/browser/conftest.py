@@ -16,6 +16,7 @@ from agentbay import AsyncAgentBay, AsyncSession, CreateSessionParams, Lifecycle
 from agentbay_local.app import Runtime
 from agentbay_local.browser.model import Model
 from agentbay_local.settings import Settings
+from tests.local.inside import listening
 from tests.local.programs import need_browser
 
 SHOP = """<!doctype html><meta charset=utf-8><title>Shop</title><h1>Shop</h1>
@@ -31,7 +32,6 @@ SHOP = """<!doctype html><meta charset=utf-8><title>Shop</title><h1>Shop</h1>
 <script>console.log('hello', 3)</script>"""
 SECOND = "<!doctype html><meta charset=utf-8><title>Two</title><h1>Zwei 你好</h1>"
 START = "cd /tmp/www && (nohup python3 -m http.server 8000 --bind 127.0.0.1 >/dev/null 2>&1 &); "
-WAIT = "for _ in $(seq 200); do (echo >/dev/tcp/127.0.0.1/8000) 2>/dev/null && exit 0; sleep 0.05; done; exit 1"
 ADDRESS = "http://127.0.0.1:8000/"
 
 
@@ -109,7 +109,7 @@ async def opened(client: AsyncAgentBay, **params: Any) -> AsyncSession:
     session = made.unwrap().session
     for name, text in {"index.html": SHOP, "two.html": SECOND}.items():
         (await session.file_system.write_file(f"/tmp/www/{name}", text)).unwrap()
-    (await session.command.execute_command(START + WAIT, 20_000)).unwrap()
+    (await session.command.execute_command(START + listening(8000), 20_000)).unwrap()
     return session
 
 

@@ -24,6 +24,7 @@ from agentbay import (
     CreateSessionParams,
 )
 from tests.local.browser.conftest import ADDRESS, opened
+from tests.local.inside import NO_BROWSER, listening
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 playwright = pytest.importorskip("playwright.async_api")
@@ -113,8 +114,7 @@ async def test_the_browser_of_a_paused_session_goes_on_where_it_was(alone: Async
 async def test_a_stopped_browser_leaves_no_process_and_starts_again(driver: Any, alone: AsyncSession) -> None:
     assert await alone.browser.initialize()
     await alone.browser.destroy()
-    # Its children end a moment after it.
-    await alone.command.execute_command("timeout 20 sh -c 'while pgrep chrom; do sleep 0.05; done'")
+    (await alone.command.execute_command(NO_BROWSER, 20_000)).unwrap()
     left = await alone.command.execute_command("pgrep -c chrom")
     assert left.stdout.strip() == "0"
     assert await alone.browser.initialize()
@@ -224,8 +224,7 @@ async def test_the_default_link_of_the_browser_image_is_its_endpoint(alone: Asyn
 
 async def test_a_port_that_is_taken_is_named(alone: AsyncSession) -> None:
     taken = "(nohup python3 -m http.server 9222 --bind 127.0.0.1 >/dev/null 2>&1 &); "
-    wait = "for _ in $(seq 200); do (echo >/dev/tcp/127.0.0.1/9222) 2>/dev/null && exit 0; sleep 0.05; done; exit 1"
-    (await alone.command.execute_command(taken + wait, 20_000)).unwrap()
+    (await alone.command.execute_command(taken + listening(9222), 20_000)).unwrap()
     assert not await alone.browser.initialize()
     assert alone.browser.error is not None
     assert "port 9222, which the browser needs, is taken by another program" in alone.browser.error.message

@@ -11,13 +11,13 @@ import pytest
 from agentbay import ActOptions, AsyncSession
 from agentbay_local import links
 from tests.local.browser.conftest import ADDRESS, Mind
+from tests.local.inside import NO_BROWSER, listening
 from tests.waiting import async_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ENDED = "the browser has ended (signal 9), and its pages are gone; the next call starts it anew"
 CRASHED = "the page has crashed: navigate to an address to have it again"
-GONE = "for _ in $(seq 100); do pgrep chrom >/dev/null || exit 0; sleep 0.05; done; ps -eo stat,args; exit 1"
 
 
 async def kill(session: AsyncSession, pattern: str, first: str = "") -> None:
@@ -37,7 +37,7 @@ async def test_a_browser_killed_under_a_call_ends_it_and_says_how(alone: AsyncSe
     await asyncio.sleep(0.3)
     await kill(alone, "-o chrom")
     assert ENDED in await waiting
-    (await alone.command.execute_command(GONE, 20_000)).unwrap()
+    (await alone.command.execute_command(NO_BROWSER, 20_000)).unwrap()
     assert "Page title: Shop" in await use(alone, "browser_navigate", url=ADDRESS)
     async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:  # the old link leads to the new one
         await socket.send_json({"id": 1, "method": "Target.getTargets"})
@@ -82,9 +82,8 @@ async def test_a_client_that_leaves_its_link_is_no_bug(
 ) -> None:
     monkeypatch.setattr(links, "_LOOK", 0.05)
     silent = "import socket, time; s = socket.create_server(('127.0.0.1', 30101)); time.sleep(60)"
-    there = "bash -c 'until (: </dev/tcp/127.0.0.1/30101) 2>/dev/null; do sleep 0.05; done'"
-    started = await shop.command.execute_command(f'(nohup python3 -c "{silent}" >/dev/null 2>&1 &); {there}')
-    started.unwrap()
+    serve = f'(nohup python3 -c "{silent}" >/dev/null 2>&1 &); '
+    (await shop.command.execute_command(serve + listening(30101), 20_000)).unwrap()
     url = (await shop.get_link("https", 30101)).unwrap().data
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.3)) as http:
         with pytest.raises(TimeoutError):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from agentbay import AsyncAgentBay, AsyncSession, BrowserOption, CreateSessionParams
 from agentbay_local.desktop.patience import until
-from tests.local.browser.test_ends import GONE
+from tests.local.inside import NO_BROWSER
 from tests.local.programs import need_desktop
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -100,7 +100,7 @@ async def test_on_a_desktop_the_browser_has_a_window(client: AsyncAgentBay) -> N
         await session.computer.input_text("äß 你好 שלום")
         await page.wait_for_function("document.querySelector('input').value === 'äß 你好 שלום'", timeout=10_000)
         await browser.close()
-    (await session.command.execute_command("pkill -KILL -x 'Xvnc|Xtigervnc|Xvfb'; " + GONE, 20_000)).unwrap()
+    (await session.command.execute_command("pkill -KILL -x 'Xvnc|Xtigervnc|Xvfb'; " + NO_BROWSER, 20_000)).unwrap()
     ended = await session.call_mcp_tool("browser_tab_list", {})
     assert "the browser has ended" in ended.error_message
     assert "about:blank" in (await session.call_mcp_tool("browser_tab_list", {})).data

@@ -16,6 +16,7 @@ from tests.local.channel.wire import connect
 from tests.local.conftest import Served, serve
 from tests.local.endurance.syncs import bound, synced
 from tests.local.endurance.watching import Vitals, memory, opened, vitals
+from tests.local.inside import listening
 from tests.local.service.api import Api
 from tests.local.service.test_contexts import made, put
 from tests.local.service.test_contexts_files import fetched
@@ -31,7 +32,6 @@ GROWTH = 24 * MIB
 """Bytes of memory: finished sessions are remembered for two minutes, and an allocator gives little back."""
 MOST_THREADS = 40
 PAGES = "cd /tmp; echo page > index.html; python3 -m http.server 30123 >/dev/null 2>&1 &"
-UP = "for _ in $(seq 200); do (echo > /dev/tcp/127.0.0.1/30123) 2>/dev/null && exit 0; sleep 0.05; done; exit 1"
 
 Json = dict[str, Any]
 Use = Callable[[Api, Json], Awaitable[None]]
@@ -77,7 +77,7 @@ async def stream(api: Api, made: Json) -> None:
 async def page(api: Api, made: Json) -> None:
     session = made["SessionId"]
     await api.shell(session, PAGES)
-    assert (await api.shell(session, UP))["exit_code"] == 0
+    assert (await api.shell(session, listening(30123)))["exit_code"] == 0
     async with api.http.get(await link(api, session)) as response:
         assert (response.status, await response.text()) == (200, "page\n")
 

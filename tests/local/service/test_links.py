@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.local.inside import listening
 from tests.local.service.api import Api
 
 PORT = "30123"
@@ -24,8 +25,7 @@ async def serving(api: Api, session: str) -> str:
     await api.tool(session, "write_file", path="/tmp/server.py", content=SERVER)
     command = f"{shlex.quote(sys.executable)} -I /tmp/server.py {PORT} >/tmp/log 2>&1 &"
     await api.shell(session, command)
-    wait = f"for _ in $(seq 200); do (echo >/dev/tcp/127.0.0.1/{PORT}) 2>/dev/null && exit 0; sleep 0.05; done; exit 1"
-    assert (await api.shell(session, wait))["exit_code"] == 0, await api.shell(session, "cat /tmp/log")
+    assert (await api.shell(session, listening(PORT)))["exit_code"] == 0, await api.shell(session, "cat /tmp/log")
     return session
 
 
